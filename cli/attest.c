@@ -4,6 +4,7 @@
 
 #include "core/nistp.h"
 #include "core/utc.h"
+#include "verify/attest/policy_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,9 @@ static enum cli_exit read_policy(struct attest_run *run)
 		const enum cli_exit code = attest_file(run, &json, path, ATTEST_POLICY_SIZE_MAX);
 		if (code != CLI_OK)
 			return code;
-		const enum cs_err err = attest_policy_parse(&run->policy, json, &run->arena, &why);
+		enum cs_err err = attest_policy_parse(&run->policy, json, &run->arena, &why);
+		if (err == CS_OK)
+			err = attest_policy_check(&run->policy, &why);
 		if (err != CS_OK)
 			return cli_fail(run->cli, CLI_USAGE, "%s: %s: %s", path,
 					cs_err_sentence(err), why.text);

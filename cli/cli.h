@@ -15,8 +15,8 @@ enum cli_exit {
 	CLI_OK = 0,
 	CLI_FAILED = 1,      /* it was tried and did not work */
 	CLI_USAGE = 2,       /* wrong arguments or configuration */
-	CLI_REFUSED = 3,     /* the gateway said no (4xx) */
-	CLI_UNREACHABLE = 4, /* no gateway, or it failed (5xx) */
+	CLI_REFUSED = 3,     /* the gateway said no (4xx), or does not do that (501) */
+	CLI_UNREACHABLE = 4, /* no gateway, or it failed (the other 5xx) */
 	CLI_TIMEOUT = 5,     /* what was waited for did not come */
 	CLI_NO = 6, /* the answer is no: refunded, abandoned, request failed, does not verify */
 	CLI_CLAIMED = 7, /* it verifies, by a key that only the file itself names */
@@ -165,6 +165,7 @@ enum cli_exit cli_pause(struct cli *cli);
 enum cli_exit cli_resume(struct cli *cli);
 enum cli_exit cli_routes(struct cli *cli);
 enum cli_exit cli_observe(struct cli *cli);
+enum cli_exit cli_accept_reorg(struct cli *cli);
 enum cli_exit cli_clear(struct cli *cli);
 enum cli_exit cli_reload(struct cli *cli);
 enum cli_exit cli_transactions(struct cli *cli);

@@ -125,9 +125,11 @@ static enum cli_exit judge(struct cli *cli, const char *url, struct call *call, 
 	}
 	const char *title = json_string_value(json_object_get(call->body, "title"));
 	const char *detail = json_string_value(json_object_get(call->body, "detail"));
-	enum cli_exit code = cli_fail(cli, call->status < 500 ? CLI_REFUSED : CLI_UNREACHABLE,
-				      "%d %s%s%s", call->status, title ? title : "",
-				      detail ? ": " : "", detail ? detail : "");
+	/* 501 is what it does not do: no failure that passes. */
+	bool refused = call->status < 500 || call->status == 501;
+	enum cli_exit code =
+		cli_fail(cli, refused ? CLI_REFUSED : CLI_UNREACHABLE, "%d %s%s%s", call->status,
+			 title ? title : "", detail ? ": " : "", detail ? detail : "");
 	json_decref(call->body);
 	return code;
 }
@@ -137,7 +139,9 @@ static void make_client(struct cli *cli)
 	if (!cli->loop)
 		cli->loop = host_loop_new();
 	if (!cli->http)
-		cli->http = host_http_client_new(cli->loop, &(struct host_http_client_options){0});
+		cli->http = host_http_client_new(
+			cli->loop,
+			&(struct host_http_client_options){.ca_file = cli_option(cli, "ca-file")});
 }
 
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,

@@ -184,11 +184,11 @@ static enum cli_exit approve(struct cli *cli, struct approval *a)
 	const uint64_t now_s = (uint64_t)time(NULL);
 	const struct verify_time now = {now_s, now_s};
 	const struct cluster_tools tools = {.sig = a->sig, .nistp = a->nistp, .arena = &a->arena};
-	const struct cluster_recovery_question question = {cs_bytes(a->recovery.p, a->recovery.n),
-							   cs_bytes(a->request.p, a->request.n)};
+	const struct cluster_recovery_question question = {
+		cs_bytes(a->recovery.p, a->recovery.n), cs_bytes(a->request.p, a->request.n), &now};
 	const enum cs_err err =
 		cluster_recovery_answer(&a->out, &a->asker, &question, &a->holder,
-					&a->manifests[a->newest], &tools, &a->random, &now, &why);
+					&a->manifests[a->newest], &tools, &a->random, &why);
 	return err == CS_OK ? CLI_OK
 			    : cli_fail(cli, CLI_NO, "no share is given: %s: %s", cs_err_name(err),
 				       why.text[0] != '\0' ? why.text : cs_err_sentence(err));

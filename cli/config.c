@@ -2,9 +2,10 @@
 #include "cli/service.h"
 #include "core/ct.h"
 #include "host/keyfile.h"
-#include "verify/attest/policy.h"
+#include "verify/attest/policy_check.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 /* Of a policy's tree. */
 #define POLICY_ARENA_SIZE (4u * 1024 * 1024)
@@ -58,6 +59,11 @@ static enum cs_err parse_policy(struct cs_bytes text, struct cs_why *why)
 		err = cs_fail(why, CS_ERR_INVALID,
 			      "the policy lists no measurements: it would admit every machine of "
 			      "the vendor's");
+	if (err == CS_OK)
+		err = attest_policy_check(&policy, why);
+	if (err == CS_OK && attest_policy_is_over(&policy, (uint64_t)time(NULL)))
+		err = cs_fail(why, CS_ERR_EXPIRED,
+			      "the not_after of every build in measurements has passed");
 	free(block);
 	return err;
 }

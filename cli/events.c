@@ -50,21 +50,23 @@ static bool is_closed(void *context)
 	return ((struct stream *)context)->closed;
 }
 
-/* The gateway's REST address with the port of its events: ws for http, wss for https. */
+/* A gateway has no TLS: https is a proxy's, before both of its ports, so the events are where the rest is. By
+ * http it is the gateway itself, and its other port on the same host. */
 static bool events_url(char *url, size_t size, const char *base, uint64_t port)
 {
-	bool tls = strncmp(base, "https://", 8) == 0;
-	const char *host = strstr(base, "://");
-	if (!host || port == 0 || port > UINT16_MAX)
+	if (strncmp(base, "https://", 8) == 0) {
+		snprintf(url, size, "wss://%s/v1/events", base + 8);
+		return true;
+	}
+	if (strncmp(base, "http://", 7) != 0 || port == 0 || port > UINT16_MAX)
 		return false;
-	host += 3;
+	const char *host = base + 7;
 	size_t n = strcspn(host, "/");
 	const char *end = memchr(host, ']', n);
 	const char *colon = memchr(end ? end : host, ':', n - (size_t)(end ? end - host : 0));
 	if (colon)
 		n = (size_t)(colon - host);
-	snprintf(url, size, "%s://%.*s:%u/v1/events", tls ? "wss" : "ws", (int)n, host,
-		 (unsigned)port);
+	snprintf(url, size, "ws://%.*s:%u/v1/events", (int)n, host, (unsigned)port);
 	return true;
 }
 
@@ -107,6 +109,7 @@ static enum cli_exit listen_once(struct cli *cli, struct stream *stream, const c
 	struct host_ws_client *client = NULL;
 	snprintf(url, sizeof(url), "%s?cursor=%llu", base, (unsigned long long)stream->cursor);
 	struct host_ws_client_options options = {.url = url,
+						 .ca_file = cli_option(cli, "ca-file"),
 						 .headers = {{"Authorization", authorization}}};
 	stream->opened = false;
 	stream->closed = false;

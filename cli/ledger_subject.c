@@ -3,7 +3,7 @@
 #include "core/utc.h"
 #include "relay_state/ledger/evidence.h"
 #include "verify/attest/collateral.h"
-#include "verify/attest/policy.h"
+#include "verify/attest/policy_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -336,7 +336,9 @@ static enum cli_exit policy_from(struct ledger_subject *out, struct cli *cli, co
 	enum cli_exit code = load(cli, out->arena, &policy->text, path, LEDGER_POLICY_SIZE_MAX);
 	if (code != CLI_OK)
 		return code;
-	const enum cs_err err = attest_policy_parse(&parsed, policy->text, out->arena, &why);
+	enum cs_err err = attest_policy_parse(&parsed, policy->text, out->arena, &why);
+	if (err == CS_OK)
+		err = attest_policy_check(&parsed, &why);
 	if (err != CS_OK)
 		return cli_fail(cli, CLI_USAGE, "%s: %s: %s", path, cs_err_sentence(err), why.text);
 	code = roots_from(out, cli, "root", policy->tpm, &policy->tpm_count);

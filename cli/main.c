@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define ATTRIBUTES " deadline= deadline-in= gas= closer= refund-to= finality="
-#define GATEWAY " config= url= key-file= json"
+#define GATEWAY " config= url= ca-file= key-file= json"
 #define ATTEST " collateral= policy= at= no-revocation root=+ insecure-root=+"
 #define CLUSTER " config= socket= json"
 #define SECRETS " secret=+ secrets-key= insecure-host-key"
@@ -65,7 +65,9 @@ static const struct cli_command commands[] = {
 	 cli_webhooks_log},
 	{"webhooks redeliver", "ID EVENT", GATEWAY, "send an event of its log once more",
 	 cli_webhooks_redeliver},
-	{"retry", "ID", "gas= side=" GATEWAY, "call the recipient of a failed message again",
+	{"retry", "ID", "gas= side=" GATEWAY,
+	 "call the recipient of a failed message again, or bring back now what is past its "
+	 "deadline",
 	 cli_retry},
 	{"close", "ID", GATEWAY,
 	 "print the transaction by which its closer gives a failed message up", cli_close},
@@ -83,6 +85,9 @@ static const struct cli_command commands[] = {
 	{"observe", "CHAIN (--tx HASH | --from-height N [--to-height N])",
 	 "tx= from-height= to-height=" GATEWAY,
 	 "read blocks again, and take what the gateway missed", cli_observe},
+	{"accept-reorg", "CHAIN BLOCK_HASH", GATEWAY,
+	 "follow a reorganisation that waits for an operator, named by its lowest block",
+	 cli_accept_reorg},
 	{"transactions", "", GATEWAY, "the gateway's transactions that are under way",
 	 cli_transactions},
 	{"raise", "N", GATEWAY, "offer more for a transaction that no block takes, up to its cap",

@@ -555,9 +555,12 @@ enum cli_exit cli_retry(struct cli *cli)
 		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
-	printf("%s: is called again if %s\n", cli_text_of(reply, "id"),
-	       gas ? "the chain says that it may succeed, with this gas"
-		   : "an estimate says that it may succeed");
+	bool is_late =
+		json_integer_value(json_object_get(reply, "deadline")) <= (json_int_t)time(NULL);
+	printf("%s: %s\n", cli_text_of(reply, "id"),
+	       is_late ? "is past its deadline, and brought back now"
+	       : gas   ? "is called again if the chain says that it may succeed, with this gas"
+		       : "is called again if an estimate says that it may succeed");
 	json_decref(reply);
 	return CLI_OK;
 }

@@ -97,9 +97,17 @@ static json_t *why_json(struct gateway *gateway, const struct gateway_message *m
 	return m->why[0] ? json_string(m->why) : json_null();
 }
 
+static void set_trace(json_t *json, const struct host_trace *trace)
+{
+	if (trace->parent[0])
+		json_object_set_new(json, "traceparent", json_string(trace->parent));
+	if (trace->state[0])
+		json_object_set_new(json, "tracestate", json_string(trace->state));
+}
+
 json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *m, bool with_steps)
 {
-	char trace[HOST_TRACE_SIZE];
+	struct host_trace trace;
 	bool source = m->side == RELAY_SOURCE;
 	const struct cs_hash *from = source ? &m->chain : &m->remote;
 	const struct cs_hash *to = source ? &m->remote : &m->chain;
@@ -136,9 +144,8 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 	if (m->request != 0 &&
 	    gateway_journal_request_row(gateway->journal, m->request, &request) == CS_OK)
 		json_object_set_new(json, "request_id", json_string(request.id));
-	gateway_journal_trace(gateway->journal, m->n, trace);
-	if (trace[0])
-		json_object_set_new(json, "traceparent", json_string(trace));
+	gateway_journal_trace(gateway->journal, m->n, &trace);
+	set_trace(json, &trace);
 	if (with_steps) {
 		set_gas(gateway, json, m);
 		json_object_set_new(json, "steps", gateway_json_steps(gateway, m));
@@ -200,8 +207,7 @@ static void reply_request(struct gateway *gateway, struct host_http_exchange *ex
 	json_object_set_new(json, "state", json_string("requested"));
 	json_object_set_new(json, "ended", json_false());
 	json_object_set_new(json, "created_ms", host_json_u64(request->created_ms));
-	if (request->trace[0])
-		json_object_set_new(json, "traceparent", json_string(request->trace));
+	set_trace(json, &request->trace);
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	if (request->submission != 0 &&
 	    gateway_journal_submission(gateway->journal, request->submission, &submission,
@@ -517,10 +523,10 @@ static void post_retry(void *context, struct host_http_exchange *exchange)
 	}
 	if (!find(gateway, exchange, false, &message))
 		return;
-	if (message.state != RELAY_FAILED &&
-	    !(message.state == RELAY_SIGNED && gateway_is_stopped(&message))) {
+	if (!gateway_may_retry(&message)) {
 		host_http_reply_problem(exchange, CS_ERR_CONFLICT,
-					"only a failed message is retried");
+					"only a failed message is retried, or one that is signed "
+					"and past its deadline");
 		return;
 	}
 	err = check_gas(gateway, &message, gas, &why);

@@ -210,8 +210,7 @@ static void send_committed(void *context, enum cs_err err)
 	}
 	log_info("request.taken", LOG_TEXT("request", send->request.id),
 		 LOG_TEXT("mode", send->request.mode), LOG_TEXT("chain", send->chain->config->id),
-		 LOG_TEXT("key", send->key_name),
-		 LOG_TEXT(send->request.trace[0] ? "traceparent" : NULL, send->request.trace));
+		 LOG_TEXT("key", send->key_name), gateway_log_trace(&send->request.trace));
 	if (send->body.submitted && adapter_send_raw(send->chain->adapter, send->body.transaction,
 						     first_sent, NULL) != CS_OK)
 		log_info("request.not_sent", LOG_TEXT("request", send->request.id));
@@ -696,7 +695,7 @@ static void begin(struct gateway *gateway, struct host_http_exchange *exchange, 
 	send->gateway = gateway;
 	send->exchange = exchange;
 	send->arena = gateway_arena_new();
-	host_http_request_trace(exchange, send->request.trace);
+	host_http_request_trace(exchange, &send->request.trace);
 	const struct gateway_send_terms terms = {.config = &gateway->config,
 						 .transfer = transfer,
 						 .may_sponsor = may_sponsor(exchange)};

@@ -81,11 +81,16 @@ const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *i
 	return chain ? chain->caip2 : "";
 }
 
-struct host_log_field gateway_log_trace(const struct gateway *gateway, uint64_t message,
-					char text[HOST_TRACE_SIZE])
+struct host_log_field gateway_log_trace(const struct host_trace *trace)
 {
-	gateway_journal_trace(gateway->journal, message, text);
-	return LOG_TEXT(text[0] ? "traceparent" : NULL, text);
+	return LOG_TEXT(trace->parent[0] ? "traceparent" : NULL, trace->parent);
+}
+
+struct host_log_field gateway_log_message_trace(const struct gateway *gateway, uint64_t message,
+						struct host_trace *trace)
+{
+	gateway_journal_trace(gateway->journal, message, trace);
+	return gateway_log_trace(trace);
 }
 
 size_t gateway_batch_max(const struct gateway *gateway)

@@ -64,7 +64,7 @@ static enum cs_err write_first_steps(struct gateway_chain *chain, struct gateway
 	}
 	if (err == CS_OK) {
 		CS_TRY(gateway_journal_link_request(journal, request.n, message->n));
-		CS_TRY(gateway_journal_add_trace(journal, message->n, request.trace));
+		CS_TRY(gateway_journal_add_trace(journal, message->n, &request.trace));
 		message->request = request.n;
 		CS_TRY(gateway_journal_save(journal, message));
 	}
@@ -85,7 +85,7 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message = {0};
 	struct wire_message content;
-	char trace[HOST_TRACE_SIZE];
+	struct host_trace trace;
 	if (!gateway_route_of(chain, &event->message.destination)) {
 		log_warn("message.no_route", LOG_TEXT("chain", chain->config->id),
 			 LOG_HASH("id", &event->message.message_id));
@@ -104,6 +104,7 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 		if (!observe && !(moved && message.state == RELAY_OBSERVED))
 			return CS_OK;
 		place(&message, &event->at);
+		gateway_proofs_look_from(chain, message.height);
 		if (observe)
 			CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_OBSERVE));
 		else
@@ -125,12 +126,13 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	message.refund_to = event->message.refund_to;
 	place(&message, &event->at);
 	message.next_ms = gateway_turn_ms(&message, host_wall_ms());
+	gateway_proofs_look_from(chain, message.height);
 	CS_TRY(gateway_journal_add(journal, &message, &content));
 	CS_TRY(write_first_steps(chain, &message, &content));
 	log_info("message.observed", LOG_TEXT("chain", chain->config->id),
 		 LOG_HASH("id", &message.id), LOG_U64("sequence", message.sequence),
 		 LOG_U64("height", message.height), LOG_BOOL("late", late),
-		 gateway_log_trace(chain->gateway, message.n, trace));
+		 gateway_log_message_trace(chain->gateway, message.n, &trace));
 	return CS_OK;
 }
 
@@ -138,7 +140,7 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 
 static enum cs_err write_status(struct gateway_chain *chain, const struct adapter_event *event)
 {
-	char trace[HOST_TRACE_SIZE];
+	struct host_trace trace;
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message;
 	enum wire_status status = (enum wire_status)event->status.status;
@@ -185,7 +187,7 @@ static enum cs_err write_status(struct gateway_chain *chain, const struct adapte
 	log_info("message.status", LOG_TEXT("chain", chain->config->id),
 		 LOG_HASH("id", &message.id), LOG_TEXT("status", relay_status_name(status)),
 		 LOG_U64("height", message.status_height),
-		 gateway_log_trace(chain->gateway, message.n, trace));
+		 gateway_log_message_trace(chain->gateway, message.n, &trace));
 	struct gateway_route *route = gateway_route_of(chain, &message.remote);
 	return route ? gateway_post_item(route, GATEWAY_ITEM_NOTE, message.n) : CS_OK;
 }

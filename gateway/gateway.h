@@ -20,6 +20,7 @@
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
 #include "gateway/journal_operator.h"
+#include "gateway/journal_proofs.h"
 #include "gateway/lanes.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
@@ -134,6 +135,17 @@ struct gateway_account {
 	uint64_t told_ms;
 };
 
+/* Of proofs.c: which messages were looked at, by block and number. */
+struct gateway_keeper {
+	uint64_t height;
+	uint64_t n;
+	uint64_t after_ms; /* monotonic */
+	bool begun;
+	bool busy;
+	bool single; /* one at a time: some proof could not be had */
+	bool full;
+};
+
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct host_chain_config *config;
@@ -158,6 +170,7 @@ struct gateway_chain {
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
 	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
+	struct gateway_keeper keeper;
 };
 
 /* Before a stop: nothing new is begun. */
@@ -176,6 +189,8 @@ struct gateway {
 	struct host_metrics *metrics;
 	struct host_http_server *server;
 	struct host_ws_server *events;
+	struct host_timer *events_pace; /* runs: it is too early for the next round of readers */
+	bool events_due;                /* something may have happened for them */
 	struct host_http_client *http;
 	struct host_enclave_session *enclave;
 	struct host_attested *attested; /* NULL: none is configured */
@@ -269,9 +284,11 @@ CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
 					  enum relay_state state, enum cs_err err, const char *why);
 /* Items of one batch: the smaller of what the configuration and the manifest allow. */
 size_t gateway_batch_max(const struct gateway *gateway);
-/* For a log line on a message, as its last field: its traceparent, in text; where it has none, nothing. */
-struct host_log_field gateway_log_trace(const struct gateway *gateway, uint64_t message,
-					char text[HOST_TRACE_SIZE]);
+/* For a log line, as its last field: the traceparent; where there is none, nothing. */
+struct host_log_field gateway_log_trace(const struct host_trace *trace);
+/* The same of a message, which is read into trace. */
+struct host_log_field gateway_log_message_trace(const struct gateway *gateway, uint64_t message,
+						struct host_trace *trace);
 /* Block times are whole seconds: what was just seen takes our clock. */
 uint64_t gateway_block_ms(uint64_t time_s);
 /* CAIP-2 of an identity of the manifest, "" for an unknown one. */
@@ -351,6 +368,15 @@ void gateway_follow_init(struct gateway_chain *chain);
 /* With chain->adapter where one was made already (adapter_listen_make). */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);
 
+/* ---- proofs.c ---- */
+/* Asks for proofs of what waits for its signature for long, and keeps them. */
+void gateway_proofs_keep(struct gateway_chain *chain);
+/* A message was placed in this block, which may have been passed already. */
+void gateway_proofs_look_from(struct gateway_chain *chain, uint64_t height);
+/* Gives what is kept for these messages, which are those of the claims. False: nothing is. */
+bool gateway_proofs_take(struct gateway_chain *chain, struct adapter_claims *claims,
+			 const struct gateway_message *messages);
+
 /* ---- relay_source.c ---- */
 void gateway_source_mark_final(struct gateway_chain *chain);
 void gateway_source_sign(struct gateway_route *route);
@@ -381,6 +407,9 @@ CS_NODISCARD enum cs_err gateway_rehearse(struct gateway_chain *chain, enum wire
 /* The contract will never take it as it is: no transaction is made for it. At the source, as the
  * destination told it. */
 bool gateway_is_stopped(const struct gateway_message *message);
+/* May somebody ask that it is looked at now, whatever pause its last try brought? One that failed or is stopped is called
+ * again, one that is past its deadline is brought back. The chain's clock decides, ours only whether it is asked. */
+bool gateway_may_retry(const struct gateway_message *message);
 /* Its detail begins with the request's id and a space. */
 #define GATEWAY_EVENT_REQUEST_FAILED "request.failed"
 /* An event with the row's reason, and a note to the other side. Inside a writer. */

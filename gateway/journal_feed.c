@@ -193,17 +193,16 @@ enum cs_err gateway_journal_add_request(struct gateway_journal *journal,
 	host_bind_blob(s, 3, CS_BYTES_OF(request->payload.b));
 	host_bind_u64(s, 4, request->submission);
 	host_bind_u64(s, 5, request->created_ms);
-	host_bind_text(s, 6, request->trace);
+	host_bind_text(s, 6, request->trace.parent);
+	host_bind_text(s, 7, request->trace.state);
 	CS_TRY(host_stmt_run(s));
 	return gateway_journal_number(sql(journal, SQL_REQUEST_LAST), &request->n);
 }
 
 /* What was imported may be anything: it goes into headers and logs. */
-static void read_trace(struct host_stmt *s, uint32_t index, char trace[HOST_TRACE_SIZE])
+static void read_trace(struct host_stmt *s, uint32_t index, struct host_trace *trace)
 {
-	const char *text = host_column_text(s, index);
-	if (!text || host_trace_parse(trace, text) != CS_OK)
-		trace[0] = 0;
+	host_trace_read(trace, host_column_text(s, index), host_column_text(s, index + 1));
 }
 
 static enum cs_err read_request(struct host_stmt *s, struct gateway_request *request)
@@ -221,7 +220,7 @@ static enum cs_err read_request(struct host_stmt *s, struct gateway_request *req
 	out.submission = host_column_u64(s, 5);
 	out.message = host_column_u64(s, 6);
 	out.created_ms = host_column_u64(s, 7);
-	read_trace(s, 8, out.trace);
+	read_trace(s, 8, &out.trace);
 	host_stmt_reset(s);
 	if (err == CS_OK)
 		*request = out;
@@ -279,22 +278,23 @@ enum cs_err gateway_journal_link_request(struct gateway_journal *journal, uint64
 }
 
 enum cs_err gateway_journal_add_trace(struct gateway_journal *journal, uint64_t message,
-				      const char *trace)
+				      const struct host_trace *trace)
 {
 	struct host_stmt *s = sql(journal, SQL_TRACE_ADD);
-	if (!trace[0])
+	if (!trace->parent[0])
 		return CS_OK;
 	host_bind_u64(s, 0, message);
-	host_bind_text(s, 1, trace);
+	host_bind_text(s, 1, trace->parent);
+	host_bind_text(s, 2, trace->state);
 	return host_stmt_run(s);
 }
 
 void gateway_journal_trace(struct gateway_journal *journal, uint64_t message,
-			   char trace[HOST_TRACE_SIZE])
+			   struct host_trace *trace)
 {
 	struct host_stmt *s = sql(journal, SQL_TRACE);
 	bool row = false;
-	trace[0] = 0;
+	host_trace_read(trace, NULL, NULL);
 	host_bind_u64(s, 0, message);
 	if (host_stmt_next(s, &row) == CS_OK && row) {
 		read_trace(s, 0, trace);

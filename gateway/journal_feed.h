@@ -85,7 +85,7 @@ struct gateway_request {
 	uint64_t submission; /* 0: none */
 	uint64_t message;    /* row, 0: not seen yet */
 	uint64_t created_ms;
-	char trace[HOST_TRACE_SIZE]; /* "": none */
+	struct host_trace trace;
 };
 CS_NODISCARD enum cs_err gateway_journal_add_request(struct gateway_journal *journal,
 						     struct gateway_request *request);
@@ -105,12 +105,13 @@ CS_NODISCARD enum cs_err gateway_journal_match_request(struct gateway_journal *j
 						       struct gateway_request *request);
 CS_NODISCARD enum cs_err gateway_journal_link_request(struct gateway_journal *journal,
 						      uint64_t request, uint64_t message);
-/* Who carries a message: traceparent of its request, ours or as its peer told it. "" is not kept. */
+/* Who carries a message: of its request, ours or as its peer told it. Without a parent nothing is kept. */
 CS_NODISCARD enum cs_err gateway_journal_add_trace(struct gateway_journal *journal,
-						   uint64_t message, const char *trace);
-/* "": nobody said, or it cannot be read. */
+						   uint64_t message,
+						   const struct host_trace *trace);
+/* Without a parent: nobody said, or it cannot be read. */
 void gateway_journal_trace(struct gateway_journal *journal, uint64_t message,
-			   char trace[HOST_TRACE_SIZE]);
+			   struct host_trace *trace);
 
 /* NOT_FOUND; CONFLICT when the key was used with another body. The text lives in the arena. */
 CS_NODISCARD enum cs_err gateway_journal_idempotent(struct gateway_journal *journal,

@@ -429,6 +429,11 @@ static void collect_chain(struct gateway_chain *chain)
 		 chain->follow.frozen},
 		{"caisson_chain_diverged", "1: the node's branch does not hold the final block.",
 		 chain->follow.diverged},
+		{"caisson_chain_reorg_held_blocks",
+		 "Depth of a reorganisation that waits for an operator; 0: none does.",
+		 chain->follow.is_held
+			 ? (double)(chain->follow.held.old_tip - chain->follow.held.from + 1)
+			 : 0},
 		{"caisson_chain_stalled_seconds", "Time without a new block beyond what is usual.",
 		 (double)chain->follow.stalled_ms / 1000},
 		{"caisson_chain_client_stands_seconds",
@@ -532,6 +537,17 @@ static void collect_limited(struct gateway *gateway)
 	count_up_to(gateway, name, help, LABELS({"of", "address"}), limited.by_address);
 }
 
+static void collect_proofs(struct gateway *gateway)
+{
+	struct gateway_proofs_kept kept;
+	if (gateway_journal_proofs_kept(gateway->journal, &kept) != CS_OK)
+		return;
+	gauge(gateway, "caisson_proofs_kept", "Receipts whose proofs are kept.", NULL,
+	      (double)kept.count);
+	gauge(gateway, "caisson_proofs_kept_bytes", "Size of these proofs.", NULL,
+	      (double)kept.bytes);
+}
+
 static void collect(void *context)
 {
 	struct gateway *gateway = context;
@@ -541,6 +557,7 @@ static void collect(void *context)
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		collect_chain(&gateway->chains[i]);
 	collect_enclave(gateway);
+	collect_proofs(gateway);
 	count_up_to(gateway, "caisson_journal_writes_total", "Writers of the journal.", NULL,
 		    figures.writes);
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,

@@ -136,11 +136,20 @@ static enum cs_err read_messages(struct take *take, const json_t *item, struct i
 	return CS_OK;
 }
 
-static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
-			       const struct incoming *in, uint32_t leaf, const json_t *json,
-			       const json_t *trace)
+/* Of this message, where its peer says something that is right. */
+static void read_trace(struct host_trace *trace, const json_t *item, uint32_t leaf)
 {
-	char text[HOST_TRACE_SIZE];
+	const json_t *parents = json_object_get(item, "traceparents");
+	const json_t *states = json_object_get(item, "tracestates");
+	host_trace_read(trace, json_string_value(json_array_get(parents, leaf)),
+			json_string_value(json_array_get(states, leaf)));
+}
+
+static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
+			       const struct incoming *in, uint32_t leaf, const json_t *item)
+{
+	const json_t *json = json_array_get(json_object_get(item, "messages"), leaf);
+	struct host_trace trace;
 	struct gateway_journal *journal = take->gateway->journal;
 	const struct wire_message *content = &in->contents[leaf];
 	struct gateway_message message = {0};
@@ -183,8 +192,8 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
 	read_evidence(&message, json_object_get(json, "evidence"));
 	message.next_ms = gateway_turn_ms(&message, host_wall_ms());
 	CS_TRY(gateway_journal_add(journal, &message, content));
-	if (json_is_string(trace) && host_trace_parse(text, json_string_value(trace)) == CS_OK)
-		CS_TRY(gateway_journal_add_trace(journal, message.n, text));
+	read_trace(&trace, item, leaf);
+	CS_TRY(gateway_journal_add_trace(journal, message.n, &trace));
 	return gateway_take_facts(take->gateway, &message, RELAY_SOURCE,
 				  json_object_get(json, "steps"));
 }
@@ -202,9 +211,7 @@ static enum cs_err take_messages(struct take *take, const json_t *item, struct c
 	CS_TRY(check_signature(take, route, &in.statement, why));
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &in.statement));
 	for (uint32_t i = 0; i < in.statement.count; i++)
-		CS_TRY(add_message(take, chain, &in, i,
-				   json_array_get(json_object_get(item, "messages"), i),
-				   json_array_get(json_object_get(item, "traceparents"), i)));
+		CS_TRY(add_message(take, chain, &in, i, item));
 	log_info("envelope.taken", LOG_TEXT("peer", take->peer),
 		 LOG_TEXT("chain", chain->config->id), LOG_U64("count", in.statement.count),
 		 LOG_HASH("root", &in.statement.statement.root));
@@ -404,8 +411,7 @@ static enum cs_err take_note(struct take *take, const json_t *item, bool retry, 
 	if (!retry)
 		return ours == RELAY_SOURCE ? note_at_source(take, &message, state, item)
 					    : note_at_destination(take, &message, state, item);
-	bool stopped = message.state == RELAY_SIGNED && gateway_is_stopped(&message);
-	if (ours != RELAY_DESTINATION || (message.state != RELAY_FAILED && !stopped))
+	if (ours != RELAY_DESTINATION || !gateway_may_retry(&message))
 		return CS_OK;
 	message.wish_retry = message.state == RELAY_FAILED;
 	message.next_ms = host_wall_ms();

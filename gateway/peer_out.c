@@ -58,18 +58,33 @@ static json_t *evidence_json(const struct gateway_message *message)
 	return json;
 }
 
+/* Beside the messages, because what of them is known is checked; there where one of them has one. */
+static void set_traces(json_t *item, const char *name, json_t *texts, bool is_any)
+{
+	if (is_any)
+		json_object_set_new(item, name, texts);
+	else
+		json_decref(texts);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text[0] ? json_string(text) : json_null();
+}
+
 /* *size grows by about what it will be as JSON. */
 static json_t *messages_item(struct gateway *gateway, const struct gateway_statement *st,
 			     size_t *size)
 {
 	json_t *item = json_object();
 	json_t *list = json_array();
-	json_t *traces = json_array(); /* beside the messages: what of them is known is checked */
-	char trace[HOST_TRACE_SIZE];
+	json_t *parents = json_array();
+	json_t *states = json_array();
+	struct host_trace trace;
 	bool is_traced = false;
+	bool has_state = false;
 	json_object_set_new(item, "statement", gateway_json_statement(st, NULL));
 	json_object_set_new(item, "messages", list);
-	json_object_set_new(item, "traceparents", traces);
 	for (uint32_t i = 0; i < st->count; i++) {
 		struct gateway_message message;
 		struct wire_message content;
@@ -79,6 +94,8 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 		    gateway_journal_content(gateway->journal, &message, &gateway->scratch,
 					    &content) != CS_OK) {
 			cs_arena_rewind(&gateway->scratch, mark);
+			json_decref(parents);
+			json_decref(states);
 			json_decref(item);
 			return NULL;
 		}
@@ -90,12 +107,15 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 			json, "steps",
 			gateway_json_facts(gateway, &message, RELAY_SOURCE, RELAY_STEP_REQUESTED));
 		json_array_append_new(list, json);
-		gateway_journal_trace(gateway->journal, message.n, trace);
-		json_array_append_new(traces, trace[0] ? json_string(trace) : json_null());
-		is_traced = is_traced || trace[0];
+		gateway_journal_trace(gateway->journal, message.n, &trace);
+		json_array_append_new(parents, text_or_null(trace.parent));
+		json_array_append_new(states, text_or_null(trace.state));
+		*size += strlen(trace.state);
+		is_traced = is_traced || trace.parent[0];
+		has_state = has_state || trace.state[0];
 	}
-	if (!is_traced)
-		json_object_del(item, "traceparents");
+	set_traces(item, "traceparents", parents, is_traced);
+	set_traces(item, "tracestates", states, has_state);
 	return item;
 }
 

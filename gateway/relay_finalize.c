@@ -159,7 +159,7 @@ struct end_write {
 
 static enum cs_err write_end(void *context)
 {
-	char trace[HOST_TRACE_SIZE];
+	struct host_trace trace;
 	struct end_write *write = context;
 	struct gateway_chain *chain = write->chain;
 	struct gateway_journal *journal = chain->gateway->journal;
@@ -187,7 +187,7 @@ static enum cs_err write_end(void *context)
 			CS_TRY(gateway_post_item(route, GATEWAY_ITEM_NOTE, row->n));
 		log_info("message.ended", LOG_TEXT("chain", chain->config->id),
 			 LOG_HASH("id", &row->id), LOG_TEXT("state", relay_state_name(row->state)),
-			 gateway_log_trace(chain->gateway, row->n, trace));
+			 gateway_log_message_trace(chain->gateway, row->n, &trace));
 	}
 	return CS_OK;
 }

@@ -378,7 +378,7 @@ enum cs_err gateway_tell_request_failed(struct gateway *gateway, uint64_t submis
 	host_plain_text(plain, sizeof(plain), why, strlen(why));
 	snprintf(detail, sizeof(detail), "%s %s", request.id, plain);
 	log_warn("request.failed", LOG_TEXT("request", request.id), LOG_TEXT("why", plain),
-		 LOG_TEXT(request.trace[0] ? "traceparent" : NULL, request.trace));
+		 gateway_log_trace(&request.trace));
 	return gateway_journal_event(journal, GATEWAY_EVENT_REQUEST_FAILED, NULL, detail);
 }
 

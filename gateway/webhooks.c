@@ -47,7 +47,7 @@ struct looking {
 	bool again;  /* this event, whatever the filter says now */
 	bool lost;   /* the journal does not have what follows */
 	char *body;  /* of the first that is wanted; malloc'd */
-	char trace[HOST_TRACE_SIZE];
+	struct host_trace trace;
 	enum cs_err err;
 	struct gateway_delivery found;
 };
@@ -77,11 +77,11 @@ static char *body_of(const struct gateway_event *event, const char *type)
 
 /* Of the message, or of the request that became none. */
 static void trace_of(struct gateway_journal *journal, const struct gateway_event *event,
-		     char trace[HOST_TRACE_SIZE])
+		     struct host_trace *trace)
 {
 	struct gateway_message message;
 	struct gateway_request request;
-	trace[0] = 0;
+	host_trace_read(trace, NULL, NULL);
 	if (event->side != 0) {
 		if (gateway_journal_find(journal, &event->id, event->side, &message) == CS_OK)
 			gateway_journal_trace(journal, message.n, trace);
@@ -89,7 +89,7 @@ static void trace_of(struct gateway_journal *journal, const struct gateway_event
 		char id[sizeof(request.id)];
 		snprintf(id, sizeof(id), "%.*s", (int)strcspn(event->detail, " "), event->detail);
 		if (gateway_journal_request(journal, id, &request) == CS_OK)
-			memcpy(trace, request.trace, HOST_TRACE_SIZE);
+			*trace = request.trace;
 	}
 }
 
@@ -114,7 +114,7 @@ static void look(void *ctx, const struct gateway_event *event)
 	l->found.event = event->n;
 	gateway_event_type(l->found.type, event);
 	l->body = body_of(event, l->found.type);
-	trace_of(l->hook->gateway->journal, event, l->trace);
+	trace_of(l->hook->gateway->journal, event, &l->trace);
 }
 
 static enum cs_err look_from(struct looking *l, struct hook *hook, uint64_t after, bool again)
@@ -255,8 +255,8 @@ static void sign(struct hook *hook, char signatures[2 * HOST_WEBHOOK_SIGNATURE_S
 	cs_wipe(&secret, sizeof(secret));
 }
 
-/* Takes body. trace "": none. */
-static void send(struct hook *hook, char *body, const char *trace, bool again)
+/* Takes body. */
+static void send(struct hook *hook, char *body, const struct host_trace *trace, bool again)
 {
 	struct gateway_webhooks *all = hook->gateway->webhooks;
 	const uint64_t now_s = host_wall_ms() / 1000;
@@ -275,7 +275,8 @@ static void send(struct hook *hook, char *body, const char *trace, bool again)
 			    {"webhook-id", id},
 			    {"webhook-timestamp", time},
 			    {"webhook-signature", signatures},
-			    {trace[0] ? "traceparent" : NULL, trace}},
+			    {trace->parent[0] ? "traceparent" : NULL, trace->parent},
+			    {trace->state[0] ? "tracestate" : NULL, trace->state}},
 		.body = cs_bytes_str(body),
 		.timeout_ms = hook->gateway->config.webhooks.timeout_ms,
 		.response_size_max = ANSWER_SIZE_MAX};
@@ -301,7 +302,7 @@ static bool pump_again(struct hook *hook)
 	hook->delivery = l.found;
 	hook->delivery.event = event;
 	if (l.body) {
-		send(hook, l.body, l.trace, true);
+		send(hook, l.body, &l.trace, true);
 	} else {
 		hook->again = true;
 		settle(hook, CS_ERR_CONFLICT, 0, "the journal no longer keeps this event");
@@ -342,7 +343,7 @@ static void pump_hook(struct hook *hook)
 		lose(hook);
 	} else if (l.body) {
 		hook->delivery = l.found;
-		send(hook, l.body, l.trace, false);
+		send(hook, l.body, &l.trace, false);
 	} else if (hook->seen - hook->row.cursor >= UNSAVED_MAX) {
 		struct settling s = {.hook = hook, .row = hook->row};
 		s.row.cursor = hook->seen;
@@ -405,7 +406,8 @@ enum cs_err gateway_webhook_url_check(const struct gateway *gateway, const char 
 		return cs_fail(why, CS_ERR_MALFORMED,
 			       "url: not an https URL without user and password");
 	if (!https && !config->insecure_http)
-		return cs_fail(why, CS_ERR_INVALID, "url: not https");
+		return cs_fail(why, CS_ERR_INVALID,
+			       "url: not https, and webhooks.insecure_http is off");
 	if (!host_networks_allow_text(&config->networks, host))
 		return cs_fail(why, CS_ERR_FORBIDDEN,
 			       "url: an address that is not public, and that is not configured");

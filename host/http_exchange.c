@@ -188,15 +188,34 @@ const char *host_http_request_header(const struct host_http_exchange *e, const c
 	return find(e, e->headers_at, e->text_size, name, strcasecmp);
 }
 
-void host_http_request_trace(const struct host_http_exchange *e, char trace[HOST_TRACE_SIZE])
+/* The value of the header's next one from there on, NULL: none; *at goes behind it. */
+static const char *next_header(const struct host_http_exchange *e, const char *name, size_t *at)
 {
-	const char *value = host_http_request_header(e, "traceparent");
-	size_t next = value != NULL ? (size_t)(value - e->text) + strlen(value) + 1 : 0;
-	trace[0] = 0;
-	if (value == NULL || find(e, next, e->text_size, "traceparent", strcasecmp) != NULL)
+	const char *value = find(e, *at, e->text_size, name, strcasecmp);
+	if (value != NULL)
+		*at = (size_t)(value - e->text) + strlen(value) + 1;
+	return value;
+}
+
+static void read_tracestate(const struct host_http_exchange *e, char state[HOST_TRACESTATE_SIZE])
+{
+	const char *value;
+	for (size_t at = e->headers_at; (value = next_header(e, "tracestate", &at)) != NULL;) {
+		if (host_tracestate_add(state, value) == CS_OK)
+			continue;
+		state[0] = 0;
 		return;
-	if (host_trace_parse(trace, value) != CS_OK)
-		trace[0] = 0;
+	}
+}
+
+void host_http_request_trace(const struct host_http_exchange *e, struct host_trace *trace)
+{
+	size_t at = e->headers_at;
+	const char *parent = next_header(e, "traceparent", &at);
+	bool twice = parent != NULL && next_header(e, "traceparent", &at) != NULL;
+	host_trace_read(trace, twice ? NULL : parent, NULL);
+	if (trace->parent[0])
+		read_tracestate(e, trace->state);
 }
 
 static bool is_listed(const char *names, const char *name)
@@ -208,16 +227,32 @@ static bool is_listed(const char *names, const char *name)
 	return false;
 }
 
-bool host_http_query_is_known(const struct host_http_exchange *e, const char *names)
+/* Of a name that may be anything: so much, and of that what can be printed (ASCII). */
+#define SHOWN_MAX 64u
+
+enum cs_err host_http_query_refuse(const char *name, bool is_twice, struct cs_why *why)
+{
+	char shown[SHOWN_MAX + 1];
+	(void)snprintf(shown, sizeof shown, "%s", name);
+	for (char *p = shown; *p != 0; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return cs_fail(why, CS_ERR_UNKNOWN_FIELD, "%s: the query has it %s", shown,
+		       is_twice ? "twice" : "and the route does not take it");
+}
+
+enum cs_err host_http_query_check(const struct host_http_exchange *e, const char *names,
+				  struct cs_why *why)
 {
 	for (size_t at = e->query_at; at < e->headers_at;) {
 		const char *name = e->text + at;
 		const char *value = name + strlen(name) + 1;
 		at = (size_t)(value - e->text) + strlen(value) + 1;
-		if (!is_listed(names, name) || find(e, at, e->headers_at, name, strcmp) != NULL)
-			return false;
+		bool is_taken = is_listed(names, name);
+		if (!is_taken || find(e, at, e->headers_at, name, strcmp) != NULL)
+			return host_http_query_refuse(name, is_taken, why);
 	}
-	return true;
+	return CS_OK;
 }
 
 struct cs_bytes host_http_body(const struct host_http_exchange *e)

@@ -90,8 +90,13 @@ void host_http_reply_problem_status(struct host_http_exchange *exchange, int sta
 CS_NODISCARD enum cs_err host_http_route_find(const struct host_http_route **found, char allow[64],
 					      const struct host_http_route *routes, uint32_t count,
 					      struct host_http_exchange *exchange);
-/* False: the query has a name twice, or one that is not in the list ("a&b"; "": none may be). */
-bool host_http_query_is_known(const struct host_http_exchange *exchange, const char *names);
+/* UNKNOWN_FIELD: the query has a name twice, or one that is not in the list ("a&b"; "": none may be);
+ * why begins with the name. */
+CS_NODISCARD enum cs_err host_http_query_check(const struct host_http_exchange *exchange,
+					       const char *names, struct cs_why *why);
+/* The same for one name that was found wanting: UNKNOWN_FIELD. */
+CS_NODISCARD enum cs_err host_http_query_refuse(const char *name, bool is_twice,
+						struct cs_why *why);
 /* Decodes %XX of n characters into text[size], terminated. MALFORMED: a bad escape, a zero, or no
  * room. */
 CS_NODISCARD enum cs_err host_http_decode(char *text, size_t size, const char *p, size_t n,

@@ -22,8 +22,9 @@
 #define CONNECTION_MEMORY (32u * 1024u)
 #define SWEEP_MS 250u
 /* Of requests and of answers, beside those that every page may use. */
-#define CORS_HEADERS \
-	"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, traceparent"
+#define CORS_HEADERS                                                                   \
+	"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, " \
+	"traceparent, tracestate"
 #define CORS_EXPOSED "Allow, ETag, Idempotent-Replayed, Retry-After, WWW-Authenticate"
 #define CORS_MAX_AGE_S "600"
 
@@ -345,8 +346,8 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 	if (key_err == CS_ERR_UNAUTHORIZED)
 		host_http_reply_header(e, "WWW-Authenticate", "Bearer");
 	err = key_err;
-	if (err == CS_OK && route->query_is_bound && !host_http_query_is_known(e, route->query))
-		err = CS_ERR_UNKNOWN_FIELD;
+	if (err == CS_OK && route->query_is_bound)
+		err = host_http_query_check(e, route->query, NULL);
 	e->refused = err;
 }
 
@@ -389,6 +390,8 @@ static enum MHD_Result queue(struct host_http_exchange *e)
 static void refuse(struct host_http_exchange *e)
 {
 	char detail[80] = "";
+	struct cs_why why = {{0}};
+	const char *text = detail;
 	e->handler_holds = true;
 	if (e->broken != NULL)
 		(void)snprintf(detail, sizeof detail, "%s", e->broken);
@@ -406,10 +409,10 @@ static void refuse(struct host_http_exchange *e)
 		(void)snprintf(detail, sizeof detail, "no API key that is known here");
 	else if (e->refused == CS_ERR_FORBIDDEN)
 		(void)snprintf(detail, sizeof detail, "the API key lacks the scope of this route");
-	else if (e->refused == CS_ERR_UNKNOWN_FIELD)
-		(void)snprintf(detail, sizeof detail,
-			       "the query has a name that the route does not take, or one twice");
-	host_http_reply_problem_status(e, e->refused_status, e->refused, detail);
+	else if (e->refused == CS_ERR_UNKNOWN_FIELD &&
+		 host_http_query_check(e, e->route.query, &why) != CS_OK)
+		text = why.text;
+	host_http_reply_problem_status(e, e->refused_status, e->refused, text);
 }
 
 static void handle(struct host_http_exchange *e)

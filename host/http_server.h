@@ -105,10 +105,9 @@ const char *host_http_param(const struct host_http_exchange *exchange, const cha
 /* NULL when absent, "" when empty; the first where it is repeated. Decoded. */
 const char *host_http_query(const struct host_http_exchange *exchange, const char *name);
 const char *host_http_request_header(const struct host_http_exchange *exchange, const char *name);
-/* traceparent as host_trace_parse gives it; "" where there is none, more than one, or none that is right:
- * the request is answered all the same (W3C Trace Context, 2.3). */
-void host_http_request_trace(const struct host_http_exchange *exchange,
-			     char trace[HOST_TRACE_SIZE]);
+/* traceparent and the tracestates, as host/trace.h gives them; no parent where there is none, more than one, or
+ * none that is right: the request is answered all the same (W3C Trace Context, 2.3). */
+void host_http_request_trace(const struct host_http_exchange *exchange, struct host_trace *trace);
 struct cs_bytes host_http_body(const struct host_http_exchange *exchange);
 /* The body as JSON: one value, no duplicate names, nothing after it. MALFORMED says where; free
  * with json_decref. */

@@ -1,6 +1,10 @@
 /* A SQLite database that does not lose what it confirmed: WAL, synchronous FULL, foreign keys,
  * strict errors. Writers of one turn of the loop share one transaction and one fsync; each is told
- * after the commit. One process opens it at a time. */
+ * after the commit. One process opens it at a time.
+ *   Who keeps a journal here writes SQL that other databases take as well (PostgreSQL, of those that were thought of), but for what is
+ * SQLite's alone: in its schema STRICT, WITHOUT ROWID, INTEGER PRIMARY KEY as a number that is given (host_store_row), x'' and the
+ * gateway's two triggers that keep `counts`; in its queries ?1 for $1, CROSS JOIN as the order of the tables, INDEXED BY, instr, and
+ * functions of our own (host_store_define); and what the journal's export reads of sqlite_master and PRAGMAs. */
 #ifndef HOST_STORE_H
 #define HOST_STORE_H
 

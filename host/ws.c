@@ -1,7 +1,6 @@
 #include "host/ws.h"
 
 #include "host/alloc.h"
-#include "host/log.h"
 #include "host/loop_inner.h"
 
 #include <stdlib.h>
@@ -14,6 +13,8 @@
 #define CLOSE_POLL_MS 1
 /* What a queued message costs beside its bytes. */
 #define TEXT_OVERHEAD 64u
+/* Of a server's frame whose text is at most 64 KiB. */
+#define FRAME_HEAD_MAX 4u
 /* Room that an inbox keeps between messages. */
 #define INBOX_KEPT_MAX (64u * 1024u)
 
@@ -70,10 +71,10 @@ static void find_own(struct host_ws_context *context, const struct handle_list *
 	cs_assert(count == OWN_HANDLES);
 }
 
-struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t connections_max,
-					    void *user)
+enum cs_err host_ws_context_new(struct host_ws_context **made, struct host_loop *loop,
+				uint32_t connections_max, void *user, struct cs_why *why)
 {
-	struct host_ws_context *context = host_alloc(sizeof *context);
+	struct host_ws_context *context = NULL;
 	struct handle_list before = {0};
 	struct handle_list after = {0};
 	void *loops[1] = {host_loop_uv(loop)};
@@ -88,21 +89,23 @@ struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t con
 		.fd_limit_per_thread = connections_max + 8,
 		.user = user,
 	};
-	context->loop = loop;
-	context->user = user;
 	lws_set_log_level(0, NULL);
 	uv_walk(host_loop_uv(loop), list_handle, &before);
-	context->lws = lws_create_context(&info);
-	if (context->lws == NULL)
-		log_error("ws.no_context",
-			  LOG_TEXT("why", "libwebsockets does not start; it wants its plugin for "
-					  "libuv (Debian: libwebsockets-evlib-uv)"));
-	cs_assert(context->lws != NULL);
+	struct lws_context *lws = lws_create_context(&info);
+	if (lws == NULL) {
+		free(before.handles);
+		return cs_fail(why, CS_ERR_UNAVAILABLE,
+			       "libwebsockets does not start: its plugin for libuv is missing "
+			       "(Debian: libwebsockets-evlib-uv), or open files are");
+	}
+	context = host_alloc(sizeof *context);
+	*context = (struct host_ws_context){.loop = loop, .lws = lws, .user = user};
 	uv_walk(host_loop_uv(loop), list_handle, &after);
 	find_own(context, &before, &after);
 	free(before.handles);
 	free(after.handles);
-	return context;
+	*made = context;
+	return CS_OK;
 }
 
 struct lws_context *host_ws_context_lws(struct host_ws_context *context)
@@ -239,6 +242,55 @@ bool host_ws_outbox_write(struct host_ws_outbox *outbox, struct lws *wsi)
 	if (outbox->first != NULL)
 		lws_callback_on_writable(wsi);
 	return true;
+}
+
+/* FIN and the opcode of a text; a server masks nothing: RFC 6455, 5.2. Returns the head's size. */
+static size_t put_head(uint8_t *p, size_t n)
+{
+	p[0] = 0x81;
+	if (n <= 125) {
+		p[1] = (uint8_t)n;
+		return 2;
+	}
+	cs_assert(n <= UINT16_MAX);
+	p[1] = 126;
+	cs_put_be16(p + 2, (uint16_t)n);
+	return 4;
+}
+
+/* As many whole frames from the queue's head as there is room for. */
+static size_t gather(uint8_t *block, struct host_ws_outbox *outbox)
+{
+	size_t at = 0;
+	while (outbox->first != NULL &&
+	       outbox->first->n + FRAME_HEAD_MAX <= HOST_WS_WRITE_MAX - at) {
+		const struct host_ws_text *text = outbox->first;
+		at += put_head(block + at, text->n);
+		memcpy(block + at, text->p + LWS_PRE, text->n);
+		at += text->n;
+		drop_first(outbox);
+	}
+	return at;
+}
+
+/* Once for each "writable": what the socket does not take libwebsockets keeps, and calls only after it. */
+bool host_ws_outbox_write_together(struct host_ws_outbox *outbox, struct lws *wsi)
+{
+	uint8_t block[HOST_WS_WRITE_MAX];
+	if (outbox->first == NULL)
+		return true;
+	size_t n = gather(block, outbox);
+	int wrote;
+	if (n > 0) {
+		wrote = lws_write(wsi, block, n, LWS_WRITE_RAW);
+	} else { /* larger than the block: alone, as it lies */
+		struct host_ws_text *text = outbox->first;
+		wrote = lws_write(wsi, text->p + LWS_PRE, text->n, LWS_WRITE_TEXT);
+		drop_first(outbox);
+	}
+	if (outbox->first != NULL)
+		lws_callback_on_writable(wsi);
+	return wrote >= 0;
 }
 
 void host_ws_outbox_done(struct host_ws_outbox *outbox)

@@ -10,9 +10,11 @@
 /* ---- contexts ---- */
 struct host_ws_context;
 
-/* Explicit vhosts only; `user` is what lws_context_user(context) gives. */
-struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t connections_max,
-					    void *user);
+/* Explicit vhosts only; `user` is what lws_context_user(context) gives. UNAVAILABLE: libwebsockets does not
+ * start, and `why` says what it may lack. */
+CS_NODISCARD enum cs_err host_ws_context_new(struct host_ws_context **made, struct host_loop *loop,
+					     uint32_t connections_max, void *user,
+					     struct cs_why *why);
 struct lws_context *host_ws_context_lws(struct host_ws_context *context);
 /* Closes everything in later turns, host_loop_free waits for it; then freed(user). */
 void host_ws_context_free(struct host_ws_context *context, host_call *freed);
@@ -43,12 +45,17 @@ struct host_ws_outbox {
 	uint64_t size_max;
 };
 
+/* What is written to a socket at once: some fifty events, and well below what a socket takes. */
+#define HOST_WS_WRITE_MAX (16u * 1024)
+
 void host_ws_outbox_init(struct host_ws_outbox *outbox, uint64_t size_max);
 /* FULL: nothing was added. */
 CS_NODISCARD enum cs_err host_ws_outbox_add(struct host_ws_outbox *outbox, struct cs_bytes text);
 /* Writes until the socket is full or nothing is left; asks for another turn in the first case.
  * False: the connection failed. */
 bool host_ws_outbox_write(struct host_ws_outbox *outbox, struct lws *wsi);
+/* The same for a server, only inside "writable", and one write for each: many frames in one system call. */
+bool host_ws_outbox_write_together(struct host_ws_outbox *outbox, struct lws *wsi);
 void host_ws_outbox_done(struct host_ws_outbox *outbox);
 bool host_ws_ping(struct lws *wsi);
 

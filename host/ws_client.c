@@ -377,15 +377,20 @@ static void release_shared(void *context)
 	host_ws_context_free(shared->context, shared_freed);
 }
 
-static struct shared *shared_of(struct host_loop *loop)
+static enum cs_err shared_of(struct shared **shared, struct host_loop *loop, struct cs_why *why)
 {
 	void **slot = host_loop_ws_slot(loop, release_shared);
 	if (*slot == NULL) {
-		struct shared *shared = host_alloc(sizeof *shared);
-		shared->context = host_ws_context_new(loop, CLIENTS_MAX, shared);
-		*slot = shared;
+		struct shared *made = host_alloc(sizeof *made);
+		enum cs_err err = host_ws_context_new(&made->context, loop, CLIENTS_MAX, made, why);
+		if (err != CS_OK) {
+			free(made);
+			return err;
+		}
+		*slot = made;
 	}
-	return *slot;
+	*shared = *slot;
+	return CS_OK;
 }
 
 /* ca_file "": without TLS none is needed. NULL: the CA file is no good. */
@@ -492,6 +497,16 @@ static uint64_t or_default(uint64_t value, uint64_t usual)
 	return value > 0 ? value : usual;
 }
 
+static enum cs_err find_trust(struct host_ws_client *client, const char *ca_file,
+			      struct cs_why *why)
+{
+	if (ca_file == NULL)
+		ca_file = CA_FILE;
+	client->trust = trust_of(client->shared, client->tls ? ca_file : "");
+	return client->trust != NULL ? CS_OK
+				     : cs_fail(why, CS_ERR_IO, "the CA file cannot be used");
+}
+
 enum cs_err host_ws_client_open(struct host_ws_client **opened, struct host_loop *loop,
 				const struct host_ws_client_options *options,
 				const struct host_ws_client_events *events, void *context,
@@ -501,21 +516,18 @@ enum cs_err host_ws_client_open(struct host_ws_client **opened, struct host_loop
 	enum cs_err err = take_url(client, options->url);
 	if (err == CS_OK)
 		err = take_headers(client, options->headers);
-	if (err == CS_OK) {
-		client->shared = shared_of(loop);
-		const char *ca_file = options->ca_file != NULL ? options->ca_file : CA_FILE;
-		client->trust = trust_of(client->shared, client->tls ? ca_file : "");
-		if (client->trust == NULL)
-			err = CS_ERR_IO;
-	}
 	if (err != CS_OK) {
-		free_client(client);
-		if (err == CS_ERR_IO)
-			return cs_fail(why, err, "the CA file cannot be used");
 		char *shown = host_url_origin(options->url);
 		err = cs_fail(why, err, "not a ws or wss URL without user, or a bad header: %.100s",
 			      shown);
 		free(shown);
+	}
+	if (err == CS_OK)
+		err = shared_of(&client->shared, loop, why);
+	if (err == CS_OK)
+		err = find_trust(client, options->ca_file, why);
+	if (err != CS_OK) {
+		free_client(client);
 		return err;
 	}
 	client->loop = loop;

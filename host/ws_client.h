@@ -32,7 +32,7 @@ struct host_ws_client_events {
 	void (*closed)(void *context, enum cs_err err, const char *why);
 };
 
-/* MALFORMED: the URL or a header; IO: the CA file. */
+/* MALFORMED: the URL or a header; IO: the CA file; UNAVAILABLE: libwebsockets does not start. */
 CS_NODISCARD enum cs_err host_ws_client_open(struct host_ws_client **client, struct host_loop *loop,
 					     const struct host_ws_client_options *options,
 					     const struct host_ws_client_events *events,

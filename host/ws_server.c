@@ -86,10 +86,15 @@ const char *host_ws_query(const struct host_ws_upgrade *upgrade, const char *nam
 	return NULL;
 }
 
-bool host_ws_query_is_known(const struct host_ws_upgrade *upgrade, const char *name)
+enum cs_err host_ws_query_check(const struct host_ws_upgrade *upgrade, const char *name,
+				struct cs_why *why)
 {
-	return upgrade->query_count == 0 ||
-	       (upgrade->query_count == 1 && strcmp(upgrade->query[0][0], name) == 0);
+	for (uint32_t i = 0; i < upgrade->query_count; i++) {
+		bool is_taken = strcmp(upgrade->query[i][0], name) == 0;
+		if (!is_taken || i > 0)
+			return host_http_query_refuse(upgrade->query[i][0], is_taken, why);
+	}
+	return CS_OK;
 }
 
 const char *host_ws_header(const struct host_ws_upgrade *upgrade, const char *name)
@@ -210,13 +215,16 @@ enum cs_err host_ws_peer_send(struct host_ws_peer *peer, struct cs_bytes text)
 {
 	if (!peer->open || peer->closing)
 		return CS_ERR_CLOSED;
+	bool is_first = peer->outbox.first == NULL;
 	if (host_ws_outbox_add(&peer->outbox, text) != CS_OK) {
 		fail(peer, CS_ERR_FULL, "reads too slowly");
 		host_ws_outbox_done(&peer->outbox);
 		close_after_queue(peer, CLOSE_TRY_AGAIN_LATER, "too slow");
 		return CS_ERR_FULL;
 	}
-	lws_callback_on_writable(peer->wsi);
+	/* It has been asked for already where others wait; each time costs a system call. */
+	if (is_first)
+		lws_callback_on_writable(peer->wsi);
 	return CS_OK;
 }
 
@@ -373,7 +381,7 @@ static int on_receive(struct host_ws_peer *peer, struct lws *wsi, const void *p,
 
 static int on_writable(struct host_ws_peer *peer, struct lws *wsi)
 {
-	if (!host_ws_outbox_write(&peer->outbox, wsi))
+	if (!host_ws_outbox_write_together(&peer->outbox, wsi))
 		return -1;
 	if (peer->outbox.first != NULL)
 		return 0;
@@ -469,9 +477,11 @@ static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi,
 
 /* Each connection has a buffer of this size for what comes in, which is little; a longer message comes in pieces. */
 #define RECEIVE_BUFFER 2048u
-static const struct lws_protocols protocols[] = {
-	{.name = "caisson", .callback = on_event, .rx_buffer_size = RECEIVE_BUFFER},
-	{.name = NULL}};
+static const struct lws_protocols protocols[] = {{.name = "caisson",
+						  .callback = on_event,
+						  .rx_buffer_size = RECEIVE_BUFFER,
+						  .tx_packet_size = HOST_WS_WRITE_MAX},
+						 {.name = NULL}};
 
 /* ---- the server ---- */
 
@@ -527,8 +537,10 @@ enum cs_err host_ws_server_new(struct host_ws_server **made, struct host_loop *l
 	server->timer = host_timer_new(loop, watch_silence, server);
 	server->closer = host_timer_new(loop, close_peers, server);
 	/* Some more connections than peers, so that the surplus hears 503. */
-	server->context = host_ws_context_new(loop, server->peers_max + 16, server);
-	enum cs_err err = listen_on(server, options, why);
+	enum cs_err err =
+		host_ws_context_new(&server->context, loop, server->peers_max + 16, server, why);
+	if (err == CS_OK)
+		err = listen_on(server, options, why);
 	if (err != CS_OK) {
 		host_ws_server_free(server);
 		return err;
@@ -550,5 +562,8 @@ void host_ws_server_free(struct host_ws_server *server)
 	server->freed = true;
 	host_timer_free(server->timer);
 	host_timer_free(server->closer);
-	host_ws_context_free(server->context, server_freed);
+	if (server->context != NULL)
+		host_ws_context_free(server->context, server_freed);
+	else
+		free(server);
 }

@@ -14,8 +14,9 @@ struct host_ws_upgrade;
 const char *host_ws_path(const struct host_ws_upgrade *upgrade);
 /* Decoded; NULL when absent. */
 const char *host_ws_query(const struct host_ws_upgrade *upgrade, const char *name);
-/* False: there is another name than this one, or it is there twice. */
-bool host_ws_query_is_known(const struct host_ws_upgrade *upgrade, const char *name);
+/* UNKNOWN_FIELD: there is another name than this one, or it is there twice; why begins with it. */
+CS_NODISCARD enum cs_err host_ws_query_check(const struct host_ws_upgrade *upgrade,
+					     const char *name, struct cs_why *why);
 /* "authorization", "origin" or "user-agent"; NULL when absent. */
 const char *host_ws_header(const struct host_ws_upgrade *upgrade, const char *name);
 
@@ -47,7 +48,7 @@ struct host_ws_server_options {
 	uint64_t idle_ms;          /* silence, pongs included, before it is closed [45,000] */
 };
 
-/* IO: cannot bind. */
+/* IO: cannot bind; INVALID: the address is not numeric; UNAVAILABLE: libwebsockets does not start. */
 CS_NODISCARD enum cs_err host_ws_server_new(struct host_ws_server **server, struct host_loop *loop,
 					    const struct host_ws_server_options *options,
 					    const struct host_ws_server_events *events,

@@ -95,31 +95,32 @@ enum cs_err verify_anchor_read(struct verify_anchor *anchor, struct cs_bytes val
 
 enum cs_err verify_anchor_answers(struct verify_time_proof *proof,
 				  enum verify_anchor_verdict *verdict, const struct cs_sig *sig,
-				  const struct verify_time_keys *keys, const struct cs_hash *nonce,
-				  uint64_t error_ms, const struct verify_anchor_owner *owner,
-				  const struct verify_anchor *own,
+				  const struct verify_time_question *question,
+				  const struct verify_anchor_claim *own,
 				  const struct verify_anchor_answer *answers, size_t count,
 				  struct cs_why *why)
 {
 	struct verify_time_answer times[VERIFY_TIME_KEYS_MAX] = {{.time_ms = 0}};
 	struct cs_hash digests[VERIFY_TIME_KEYS_MAX] = {{{0}}};
 	bool counted[VERIFY_TIME_KEYS_MAX] = {false};
+	const size_t enough = question->keys->threshold;
 	size_t same = 0, beyond = 0;
 	for (size_t i = 0; i < count && i < CS_LEN(times); i++) {
 		times[i] = answers[i].time;
-		digests[i] = verify_anchor_time_digest(nonce, answers[i].time.time_ms, owner,
-						       &answers[i].anchor);
+		digests[i] = verify_anchor_time_digest(question->nonce, answers[i].time.time_ms,
+						       &own->owner, &answers[i].anchor);
 	}
-	CS_TRY(verify_time_signed(proof, counted, sig, keys, error_ms, times, digests, count, why));
+	CS_TRY(verify_time_signed(proof, counted, sig, question, times, digests, count, why));
 	for (size_t i = 0; i < count; i++) {
 		const struct verify_anchor *said = &answers[i].anchor;
 		if (!counted[i])
 			continue;
-		same += is_same_epoch(own, said) && cs_hash_eq(&own->start, &said->start);
-		beyond += !verify_anchor_follows(own, said);
+		same += is_same_epoch(&own->anchor, said) &&
+			cs_hash_eq(&own->anchor.start, &said->start);
+		beyond += !verify_anchor_follows(&own->anchor, said);
 	}
-	*verdict = same >= keys->threshold     ? VERIFY_ANCHOR_PROVEN
-		   : beyond >= keys->threshold ? VERIFY_ANCHOR_REFUTED
-					       : VERIFY_ANCHOR_UNDECIDED;
+	*verdict = same >= enough     ? VERIFY_ANCHOR_PROVEN
+		   : beyond >= enough ? VERIFY_ANCHOR_REFUTED
+				      : VERIFY_ANCHOR_UNDECIDED;
 	return CS_OK;
 }

@@ -44,6 +44,12 @@ struct cs_hash verify_anchor_time_digest(const struct cs_hash *nonce, uint64_t t
 					 const struct verify_anchor_owner *owner,
 					 const struct verify_anchor *anchor);
 
+/* How far a key server says itself that it is. */
+struct verify_anchor_claim {
+	struct verify_anchor_owner owner;
+	struct verify_anchor anchor;
+};
+
 struct verify_anchor_answer {
 	struct verify_time_answer time;
 	struct verify_anchor anchor;
@@ -51,16 +57,15 @@ struct verify_anchor_answer {
 
 enum verify_anchor_verdict {
 	VERIFY_ANCHOR_UNDECIDED, /* fewer than k say either: later answers may */
-	VERIFY_ANCHOR_PROVEN,    /* k say that `own` stands: so an honest one does */
-	VERIFY_ANCHOR_REFUTED,   /* k say that something stands which `own` cannot follow */
+	VERIFY_ANCHOR_PROVEN,    /* k say that the claim stands: so an honest one does */
+	VERIFY_ANCHOR_REFUTED,   /* k say that something stands which the claim cannot follow */
 };
 
 /* proof and its errors as verify_time_answers. */
 CS_NODISCARD enum cs_err
 verify_anchor_answers(struct verify_time_proof *proof, enum verify_anchor_verdict *verdict,
-		      const struct cs_sig *sig, const struct verify_time_keys *keys,
-		      const struct cs_hash *nonce, uint64_t error_ms,
-		      const struct verify_anchor_owner *owner, const struct verify_anchor *own,
+		      const struct cs_sig *sig, const struct verify_time_question *question,
+		      const struct verify_anchor_claim *own,
 		      const struct verify_anchor_answer *answers, size_t count, struct cs_why *why);
 
 #endif

@@ -38,8 +38,8 @@ enum cs_err verify_clock_judge(const struct verify_clock *clock, struct verify_t
 	if (!clock->is_open || !cs_hash_eq(nonce, &clock->nonce))
 		return cs_fail(why, CS_ERR_UNKNOWN_NONCE,
 			       "not the newest nonce of this process, or answered already");
-	return verify_time_answers(proof, sig, &source->keys, nonce, source->error_s * 1000,
-				   answers, count, why);
+	const struct verify_time_question question = {&source->keys, nonce, source->error_s * 1000};
+	return verify_time_answers(proof, sig, &question, answers, count, why);
 }
 
 void verify_clock_take(struct verify_clock *clock, uint64_t *low_s,

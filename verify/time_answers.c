@@ -78,10 +78,13 @@ static enum cs_err collect(uint64_t times[VERIFY_TIME_KEYS_MAX], size_t *n, bool
 }
 
 enum cs_err verify_time_signed(struct verify_time_proof *proof, bool *counted,
-			       const struct cs_sig *sig, const struct verify_time_keys *keys,
-			       uint64_t error_ms, const struct verify_time_answer *answers,
+			       const struct cs_sig *sig,
+			       const struct verify_time_question *question,
+			       const struct verify_time_answer *answers,
 			       const struct cs_hash *digests, size_t count, struct cs_why *why)
 {
+	const struct verify_time_keys *keys = question->keys;
+	const uint64_t error_ms = question->error_ms;
 	uint64_t times[VERIFY_TIME_KEYS_MAX] = {0};
 	size_t n;
 	CS_TRY(check_keys(keys, why));
@@ -107,14 +110,13 @@ enum cs_err verify_time_signed(struct verify_time_proof *proof, bool *counted,
 }
 
 enum cs_err verify_time_answers(struct verify_time_proof *proof, const struct cs_sig *sig,
-				const struct verify_time_keys *keys, const struct cs_hash *nonce,
-				uint64_t error_ms, const struct verify_time_answer *answers,
-				size_t count, struct cs_why *why)
+				const struct verify_time_question *question,
+				const struct verify_time_answer *answers, size_t count,
+				struct cs_why *why)
 {
 	struct cs_hash digests[VERIFY_TIME_KEYS_MAX] = {{{0}}};
 	bool counted[VERIFY_TIME_KEYS_MAX];
 	for (size_t i = 0; i < count && i < CS_LEN(digests); i++)
-		digests[i] = verify_time_digest(nonce, answers[i].time_ms);
-	return verify_time_signed(proof, counted, sig, keys, error_ms, answers, digests, count,
-				  why);
+		digests[i] = verify_time_digest(question->nonce, answers[i].time_ms);
+	return verify_time_signed(proof, counted, sig, question, answers, digests, count, why);
 }

@@ -20,6 +20,12 @@ struct verify_time_keys {
 	struct cs_hash keys[VERIFY_TIME_KEYS_MAX]; /* x of BIP-340 */
 };
 
+struct verify_time_question {
+	const struct verify_time_keys *keys; /* whose answers count */
+	const struct cs_hash *nonce;
+	uint64_t error_ms; /* by which an honest signer's clock may be wrong */
+};
+
 /* Bounds of two moments, which are not one: between them lies whatever time the host took. */
 struct verify_time_proof {
 	/* The nonce was made at this time or before, and so was everything that had come in before it:
@@ -34,15 +40,13 @@ struct verify_time_proof {
 struct cs_hash verify_time_digest(const struct cs_hash *nonce, uint64_t time_ms);
 
 /* With k the threshold and answers of distinct pinned keys: now_from_s from the k-th largest time,
- * asked_by_s from the k-th smallest, each with error_ms, by which an honest signer's clock may be
- * wrong: among any k answers one is honest. Answers of other keys, of a key that has counted already
+ * asked_by_s from the k-th smallest, each with error_ms: among any k answers one is honest. Answers of other keys, of a key that has counted already
  * and with bad signatures are passed over. UNAUTHORIZED: fewer than k count. OVERFLOW: a bound above
  * 2^64 - 1. TOO_LARGE: more than VERIFY_TIME_KEYS_MAX answers. INVALID: a threshold of 0 or above the
  * count, a key twice. CRYPTO. */
 CS_NODISCARD enum cs_err verify_time_answers(struct verify_time_proof *proof,
 					     const struct cs_sig *sig,
-					     const struct verify_time_keys *keys,
-					     const struct cs_hash *nonce, uint64_t error_ms,
+					     const struct verify_time_question *question,
 					     const struct verify_time_answer *answers, size_t count,
 					     struct cs_why *why);
 
@@ -50,7 +54,7 @@ CS_NODISCARD enum cs_err verify_time_answers(struct verify_time_proof *proof,
  * counted[i]: it is one of those that count. Both of room for VERIFY_TIME_KEYS_MAX. */
 CS_NODISCARD enum cs_err verify_time_signed(struct verify_time_proof *proof, bool *counted,
 					    const struct cs_sig *sig,
-					    const struct verify_time_keys *keys, uint64_t error_ms,
+					    const struct verify_time_question *question,
 					    const struct verify_time_answer *answers,
 					    const struct cs_hash *digests, size_t count,
 					    struct cs_why *why);

@@ -1,6 +1,6 @@
 // Compiles src/, test/ and examples/ to artifacts/, byte for byte the same on every machine: solc's JavaScript build at the pinned
-// version, source unit names relative to this folder or to node_modules, no metadata trailer. `--check` writes nothing
-// and fails when an artifact differs from what would be written.
+// version, source unit names relative to this folder or to node_modules, no metadata trailer. With names (examples/CoinPrice.sol)
+// what those files hold alone. `--check` writes nothing and fails when an artifact differs from what would be written.
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,13 @@ if (!solc.version().startsWith(`${version}+`)) {
 const own = ['src', 'test', 'examples'].flatMap((folder) =>
 	fs.readdirSync(path.join(here, folder)).filter((name) => name.endsWith('.sol')).sort()
 		.map((name) => `${folder}/${name}`));
+const named = process.argv.slice(2).filter((argument) => argument !== '--check');
+const unknown = named.filter((name) => !own.includes(name));
+if (unknown.length > 0) {
+	console.error(`no such source here: ${unknown.join(', ')}`);
+	process.exit(1);
+}
+const asked = named.length > 0 ? named : own;
 
 const input = {
 	language: 'Solidity',
@@ -29,7 +36,7 @@ const input = {
 		viaIR: true,
 		optimizer: { enabled: true, runs: 1000 },
 		metadata: { appendCBOR: false, bytecodeHash: 'none' },
-		outputSelection: Object.fromEntries(own.map((name) => [name, { '*': [
+		outputSelection: Object.fromEntries(asked.map((name) => [name, { '*': [
 			'abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.immutableReferences',
 			'evm.methodIdentifiers', 'storageLayout',
 		] }])),
@@ -52,7 +59,7 @@ if (problems.length > 0) {
 
 const sizeMax = 24576; // EIP-170
 const wanted = new Map();
-for (const source of own) {
+for (const source of asked) {
 	for (const [name, contract] of Object.entries(output.contracts[source] ?? {})) {
 		// Interfaces, abstract contracts and libraries of internal functions have no code to deploy.
 		if (contract.evm.deployedBytecode.object.length < 200) {
@@ -72,7 +79,7 @@ for (const source of own) {
 			immutables: places, bytecode: `0x${contract.evm.bytecode.object}`, deployedBytecode: `0x${deployed.object}`,
 		};
 		wanted.set(`${folder}/${name}.json`, `${JSON.stringify(artifact, null, 1)}\n`);
-		if (!check && folder === 'artifacts') {
+		if (!check && (folder === 'artifacts' || named.length > 0)) {
 			console.log(`${name}: ${deployed.object.length / 2} bytes`);
 		}
 	}
@@ -93,7 +100,7 @@ for (const [file, text] of wanted) {
 		fs.writeFileSync(full, text);
 	}
 }
-for (const file of present.filter((name) => !wanted.has(name))) {
+for (const file of named.length > 0 ? [] : present.filter((name) => !wanted.has(name))) {
 	stale.push(file);
 	if (!check) {
 		fs.rmSync(path.join(here, file));

@@ -123,24 +123,24 @@ enum cs_err service_anchor_judge(struct service *s, struct verify_time_proof *pr
 				 bool *is_enough, struct cs_bytes body, struct cs_why *why)
 {
 	struct verify_anchor_answer answers[VERIFY_TIME_KEYS_MAX];
-	struct verify_anchor_owner owner;
-	struct verify_anchor own;
+	struct verify_anchor_claim own;
 	enum verify_anchor_verdict verdict;
 	const struct verify_clock_source *source = &service_manifest(s)->time;
+	const struct verify_time_question question = {&source->keys, &s->clock.nonces.nonce,
+						      source->error_s * 1000};
 	size_t count = 0;
 	CS_TRY(read_answers(answers, &count, body, why));
-	own_anchor(s, &owner, &own);
-	*is_enough = verify_anchor_answers(proof, &verdict, s->tools.sig, &source->keys,
-					   &s->clock.nonces.nonce, source->error_s * 1000, &owner,
-					   &own, answers, count, &s->clock.why) == CS_OK;
+	own_anchor(s, &own.owner, &own.anchor);
+	*is_enough = verify_anchor_answers(proof, &verdict, s->tools.sig, &question, &own, answers,
+					   count, &s->clock.why) == CS_OK;
 	if (!*is_enough || !s->anchor.waits || verdict == VERIFY_ANCHOR_UNDECIDED)
 		return CS_OK;
 	if (verdict == VERIFY_ANCHOR_REFUTED)
 		return cs_fail(why, CS_ERR_ROLLED_BACK,
 			       "the ledger has another anchor than epoch %llu of this state: it "
 			       "was put back, or it runs twice",
-			       (unsigned long long)own.epoch);
-	s->anchor.proven = own;
+			       (unsigned long long)own.anchor.epoch);
+	s->anchor.proven = own.anchor;
 	s->anchor.waits = false;
 	service_release(s);
 	return CS_OK;

@@ -3,8 +3,11 @@
 #include "core/nistp.h"
 #include "host/alloc.h"
 #include "host/keyfile.h"
+#include "host/log.h"
+#include "host/loop.h"
 #include "verify/attest/appraise.h"
 #include "verify/attest/collateral.h"
+#include "verify/attest/policy_check.h"
 #include "verify/attest/ratls.h"
 #include "wire/report.h"
 
@@ -143,8 +146,9 @@ static enum cs_err read_policy(struct node_judge *judge, struct cs_why *why)
 	struct cs_why detail = {{0}};
 	struct cs_bytes text;
 	CS_TRY(read_file(&text, &judge->policy_arena, path, ATTEST_POLICY_SIZE_MAX, why));
-	const enum cs_err err =
-		attest_policy_parse(&judge->policy, text, &judge->policy_arena, &detail);
+	enum cs_err err = attest_policy_parse(&judge->policy, text, &judge->policy_arena, &detail);
+	if (err == CS_OK)
+		err = attest_policy_check(&judge->policy, &detail);
 	if (err != CS_OK)
 		return cs_fail(why, err, "%.80s: %.100s", path, detail.text);
 	if (!judge->policy.judges_reference)
@@ -152,6 +156,9 @@ static enum cs_err read_policy(struct node_judge *judge, struct cs_why *why)
 			       "%.80s lists no measurements: it would admit every machine of the "
 			       "vendor's",
 			       path);
+	if (attest_policy_is_over(&judge->policy, host_wall_ms() / 1000))
+		log_warn("attest.policy_over", LOG_TEXT("file", path),
+			 LOG_TEXT("why", "the not_after of every build has passed"));
 	return CS_OK;
 }
 

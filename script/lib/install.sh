@@ -86,7 +86,8 @@ install_packages() {
 	export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 }
 
-hash_of() { sha256sum -- "$@" | sha256sum | cut -d' ' -f1; }
+# Of what the files say, whatever folder they are in: a repository that was moved or copied with its tools has them.
+hash_of() { cat -- "$@" | sha256sum | cut -d' ' -f1; }
 
 # stamped NAME FILE...: was NAME installed from these files? stamp NAME FILE...: now it was.
 stamped() {

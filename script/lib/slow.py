@@ -1,10 +1,11 @@
 """Fuzz campaigns, fault tests, and thirty minutes each of the ledger and of a bridge under faults, with a report that is committed:
-docs/reports/<date>-<commit>.md."""
+docs/reports/<date>-<commit>.md (-2, -3 and so on where that is there)."""
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
 import datetime
+import itertools
 import json
 import os
 import platform
@@ -159,6 +160,14 @@ def fuzz_lines(rows: list[dict]) -> list[str]:
     return lines
 
 
+def free_path(folder: Path, stem: str) -> Path:
+    """stem.md, or stem-2.md and so on: what an earlier run of the same commit and day wrote stays."""
+    for n in itertools.count(1):
+        path = folder / (f"{stem}.md" if n == 1 else f"{stem}-{n}.md")
+        if not path.exists():
+            return path
+
+
 def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float, long_lines: list[str], commit: str,
            dirty: str) -> Path:
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -177,7 +186,7 @@ def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: fl
     lines += long_lines
     folder = ROOT / "docs" / "reports"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{now:%Y-%m-%d}-{commit}.md"
+    path = free_path(folder, f"{now:%Y-%m-%d}-{commit}")
     path.write_text("\n".join(lines))
     return path
 

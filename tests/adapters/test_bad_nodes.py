@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from urllib.parse import urlsplit
 
 import pytest
@@ -273,6 +274,35 @@ def test_the_reconciler_finds_what_was_held_back(auto, proxy, spammer):
         assert driver.blocks(late=True) and driver.counters()["late"] == 1 and kinds(driver) == {"message"}
 
 
+@pytest.mark.parametrize("method", ["eth_getLogs", "eth_getBlockReceipts"])
+def test_the_reconciler_delays_no_live_event(auto, proxy, method):
+    """Its request hangs at the only node, be it for names of blocks or for the receipts of one: whatever is live is reported
+    before it is answered."""
+    ids = auto.sent(auto.send(2, b"before the start"))
+    with Driver(auto) as driver:
+        driver.wait_messages(ids)
+        driver.wait_height(auto.chain.rpc.block_number())
+        cursor, old = driver.cursor(), {b["block"]["hash"] for b in driver.blocks()}
+    hangs, answered = threading.Event(), threading.Event()
+
+    def before(calls):
+        if any(c["method"] == method and (method == "eth_getLogs" or c["params"][0] in old) for c in calls):
+            hangs.set()
+            answered.wait(60)
+
+    proxy.before = before
+    try:
+        with Driver(auto, http=[proxy.url], ws=[], cursor=cursor, reconcile_ms=200, poll_ms=200, request_timeout_ms=60_000) as driver:
+            assert hangs.wait(20)
+            for _ in range(3):
+                driver.wait_messages(auto.sent(auto.send(1, b"live")))
+            assert not answered.is_set() and not driver.blocks(late=True)
+            answered.set()
+            driver.wait_for(lambda: set(ids) <= set(driver.messages(late=True)))
+    finally:
+        answered.set()
+
+
 def test_the_reconciler_leaves_alone_what_is_proven(auto, proxy, spammer):
     """What receipts told is never asked for again; what only eth_getLogs spoke of is, at pauses that double."""
     _, heights = full_blocks(auto, spammer, 3, b"doubt")
@@ -499,6 +529,40 @@ def test_the_only_node_tells_another_history(auto, proxy, tmp_path):
             proxy.target = urlsplit(auto.chain.url)
             auto.chain.mine(5)
             driver.wait_messages(ids)
+
+
+def test_the_branch_that_was_reported_is_back(auto, proxy, tmp_path):
+    """A history that is not followed by itself goes away again: what was reported stands, and goes on."""
+    with chains.Anvil(tmp_path, mining="auto", chain_id=auto.chain.chain_id) as other:
+        with Driver(auto, http=[proxy.url], ws=[], poll_ms=300, reorg_blocks_max=200) as driver:
+            ids = auto.sent(auto.send(2, b"stays"))
+            driver.wait_messages(ids)
+            driver.wait_height(auto.chain.rpc.block_number())
+            other.mine(auto.chain.rpc.block_number() + 3)
+            proxy.after = same_genesis(auto.chain)
+            proxy.target = urlsplit(other.url)
+            driver.wait(lambda e: e["event"] == "held")
+            other.mine(3)
+            driver.pump(1)
+            assert set(ids) <= set(driver.messages())
+            proxy.target = urlsplit(auto.chain.url)
+            driver.wait(lambda e: e["event"] == "released")
+            driver.wait_messages(ids + auto.sent(auto.send(1, b"goes on")))
+            assert driver.counters()["reorgs"] == 0
+
+
+def test_a_deep_reorganisation_that_the_others_do_not_have(auto, proxy, tmp_path):
+    """It does not wait for anybody: the endpoint that tells it is set aside."""
+    with chains.Anvil(tmp_path, mining="auto", chain_id=auto.chain.chain_id) as other:
+        with Driver(auto, http=[proxy.url, auto.chain.url], ws=[], poll_ms=300, reorg_blocks_max=200) as driver:
+            driver.wait_messages(auto.sent(auto.send(1, b"x")))
+            driver.wait_height(auto.chain.rpc.block_number())
+            other.mine(auto.chain.rpc.block_number() + 3)
+            proxy.after = same_genesis(auto.chain)
+            proxy.target = urlsplit(other.url)
+            driver.wait(lambda e: e["event"] == "endpoint" and e["state"] == "diverged")
+            driver.wait_messages(auto.sent(auto.send(1, b"meanwhile")))
+            assert not [e for e in driver.events if e["event"] in ("held", "reorg")]
 
 
 def test_a_fork_of_final_blocks(auto, proxy):

@@ -286,12 +286,18 @@ def test_wrong_keys_of_the_file(world, here):
     assert here.attested()["state"] == "accepted"
 
 
+OVER = json.dumps({"kind": "simulated", "values": {"measurement": "00" * 32}, "not_after": "2026-01-01T00:00:00Z"})
+
+
 def test_a_policy_is_checked_with_the_file(world, here):
     def check():
         return here.caisson("config", "check", str(here.config))
 
     assert check().returncode == 0
-    for text, part in (('{"version": 1, "insecure_accept_simulated": true}', "no measurements"), ('{"version": 2}', "attested_policy"), ("", "attested_policy")):
+    for text, part in (('{"version": 1, "insecure_accept_simulated": true}', "no measurements"), ('{"version": 2}', "attested_policy"), ("", "attested_policy"),
+                       ('{"version": 1, "measurements": []}', "an empty list accepts nothing"),
+                       (f'{{"version": 1, "measurements": [{OVER.replace("measurement", "mesurement")}]}}', "measurements[0] can never match"),
+                       (f'{{"version": 1, "measurements": [{OVER}]}}', "has passed")):
         (here.folder / "policy.json").write_text(text)
         done = check()
         assert done.returncode != 0 and "peers[0].attested_policy" in done.stdout + done.stderr and part in done.stdout + done.stderr

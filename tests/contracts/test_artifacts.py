@@ -26,11 +26,25 @@ def every() -> list:
     return sorted((FOLDER / "artifacts").rglob("*.json"))
 
 
-def test_rebuilt_to_the_same_bytes():
+def compile_check(*sources: str) -> subprocess.CompletedProcess:
     if not (FOLDER / "node_modules" / "solc").is_dir():
         raise tools.Missing("solc", "script/install demo brings it")
-    done = subprocess.run([tools.find_tool("node"), "compile.mjs", "--check"], cwd=FOLDER, capture_output=True, text=True, timeout=540)
+    return subprocess.run([tools.find_tool("node"), "compile.mjs", "--check", *sources], cwd=FOLDER, capture_output=True, text=True, timeout=540)
+
+
+def test_rebuilt_to_the_same_bytes():
+    done = compile_check()
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_one_source_alone_gives_the_same_bytes():
+    done = compile_check("examples/CoinPrice.sol")
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_source_that_is_not_there():
+    done = compile_check("examples/CoinPrice.sol", "examples/NoPrice.sol")
+    assert done.returncode == 1 and "no such source here: examples/NoPrice.sol" in done.stderr
 
 
 @pytest.mark.parametrize("path", every(), ids=lambda p: p.stem)

@@ -11,6 +11,8 @@ import pytest
 from lib.rpc import wait_for
 from lib.world import World
 
+EXIT_REFUSED = 3
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -47,3 +49,9 @@ def test_a_node_hangs_and_comes_back(world):
     wait_for(lambda: endpoint(world)["state"] == "ok", 60, "the first node, well again", 0.2)
     first.ends(world.send(b"by the first node again"))
     wait_for(lambda: well(world), 150, "its websocket, listened to again", 1)
+
+
+def test_blocks_of_a_ledger_are_named_by_their_height(world):
+    """By a transaction they are not found: it says so, and is no failure that passes."""
+    run = world.gateways[0].caisson("observe", world.chains[0].caip2, "--tx", "0x" + "11" * 32)
+    assert run.returncode == EXIT_REFUSED and "501" in run.stderr and "name the heights" in run.stderr, run

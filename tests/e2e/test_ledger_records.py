@@ -7,16 +7,14 @@ import json
 import pytest
 
 from lib import abi
-from lib.bridge_ledger import RECORDS, BridgeLedger
+from lib.bridge_ledger import BridgeLedger
 from lib.door import Door
-from lib.observe import DESTINATION, SOURCE, Journal, relay_states
+from lib.observe import DESTINATION
+from lib.records import NAMES, TIMEOUT_S, check_records, conflicts, figure, history, in_flight, status, wait_leases, wait_written
 from lib.rpc import wait_for
 from lib.tools import free_ports
 from lib.world import GAS_MONEY_WEI, TRANSFER_GAS, Gateway, World
 
-TIMEOUT_S = 120
-STATES = relay_states()
-NAMES = {n: name for name, n in STATES.items()}
 LEASE_S = 12
 
 
@@ -32,65 +30,6 @@ def world(tmp_path_factory, bridge):
         yield w
 
 
-# ---- what the ledger has, and what the journal has ----
-
-def words(answer: bytes) -> list[int]:
-    return [int.from_bytes(answer[i:i + 32], "big") for i in range(0, len(answer), 32)]
-
-
-def history(bridge: BridgeLedger, message_id: str, side: int) -> list[int]:
-    """States in the order of the records."""
-    found = words(bridge.view(RECORDS, "messageOf(bytes32,uint8)", abi.to_bytes(message_id), side))
-    return [words(bridge.view(RECORDS, "recordOf(bytes32,uint8,uint8)", abi.to_bytes(message_id), side, i))[2] for i in range(found[1])]
-
-
-def conflicts(bridge: BridgeLedger, message_id: str, side: int) -> int:
-    return words(bridge.view(RECORDS, "messageOf(bytes32,uint8)", abi.to_bytes(message_id), side))[2]
-
-
-def journal_history(gateway, message_id: str, side: int) -> list[int]:
-    with Journal(gateway.folder) as journal:
-        return [row[0] for row in journal.connection.execute(
-            "SELECT state FROM events WHERE kind='message' AND id=? AND side=? ORDER BY n", (abi.to_bytes(message_id), side))]
-
-
-def in_flight(gateway) -> tuple | None:
-    with Journal(gateway.folder) as journal:
-        return journal.connection.execute("SELECT kind, sequence, hash FROM ledger_sent").fetchone()
-
-
-def status(gateway) -> dict:
-    return gateway.get("/v1/status")["ledger"]
-
-
-def figure(gateway, name: str) -> float:
-    text = gateway.request("GET", "/metrics")[1]
-    return next(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + " "))
-
-
-def wait_written(*gateways) -> None:
-    """Until the ledger has everything that their journals have."""
-    for gateway in gateways:
-        wait_for(lambda g=gateway: (s := status(g))["state"] == "fine" and s["backlog"] == 0, TIMEOUT_S,
-                 f"{gateway.name} writes ({gateway.log})", 0.1)
-
-
-def check_records(bridge: BridgeLedger, world: World, ids: list[str]) -> None:
-    """Both sides of each message: every move of the journal, once, in its order."""
-    wait_written(*world.gateways)
-    for message_id in ids:
-        for gateway, side in zip(world.gateways, (SOURCE, DESTINATION)):
-            there, own = history(bridge, message_id, side), journal_history(gateway, message_id, side)
-            assert there == own, (gateway.name, [NAMES[s] for s in there], [NAMES[s] for s in own])
-            assert NAMES[there[-1]] == "finalized" and conflicts(bridge, message_id, side) == 0
-
-
-def wait_leases(*gateways) -> None:
-    for gateway in gateways:
-        wait_for(lambda g=gateway: (s := status(g))["leases"] and all(lease["ours"] for lease in s["leases"]), TIMEOUT_S,
-                 f"leases of {gateway.name} ({gateway.log})", 0.1)
-
-
 def relay(world: World, *payloads: bytes) -> list[str]:
     ids = [world.send(payload) for payload in payloads]
     for message_id in ids:
@@ -103,7 +42,7 @@ def relay(world: World, *payloads: bytes) -> list[str]:
 
 def test_every_move_is_recorded(world, bridge):
     ids = relay(world, *(b"record %d" % i for i in range(5)))
-    check_records(bridge, world, ids)
+    check_records(bridge, ids, *world.gateways)
     wait_leases(*world.gateways)
     for gateway in world.gateways:
         told = status(gateway)
@@ -114,13 +53,13 @@ def test_every_move_is_recorded(world, bridge):
 
 def test_a_restart_writes_nothing_twice(world, bridge):
     first = relay(world, b"before the restart")
-    check_records(bridge, world, first)
+    check_records(bridge, first, *world.gateways)
     before = [bridge.rpc.account(bridge.accounts[g.name].address)[0] for g in world.gateways]
     for gateway in world.gateways:
         gateway.stop()
         gateway.restart()
-    check_records(bridge, world, first)
-    check_records(bridge, world, relay(world, b"after the restart"))
+    check_records(bridge, first, *world.gateways)
+    check_records(bridge, relay(world, b"after the restart"), *world.gateways)
     assert all(bridge.rpc.account(bridge.accounts[g.name].address)[0] > n for g, n in zip(world.gateways, before))
 
 
@@ -148,7 +87,7 @@ def test_a_crash_between_journal_and_broadcast(world, bridge):
         gateway.restart()
         receipt = bridge.rpc.wait_receipt(abi.to_hex(tx), TIMEOUT_S)
         assert receipt["status"] == "0x1", (kind, receipt)
-        check_records(bridge, world, [message_id])
+        check_records(bridge, [message_id], *world.gateways)
         gateway.stop()
     gateway.configure_ledger("nodes", json.dumps(bridge.urls))
     gateway.restart()
@@ -167,7 +106,7 @@ def test_a_crash_after_the_broadcast(world, bridge):
         gateway.restart()
         for g in world.gateways:
             g.ends(message_id)
-        check_records(bridge, world, [message_id])
+        check_records(bridge, [message_id], *world.gateways)
         assert bridge.rpc.receipt(abi.to_hex(tx))["status"] == "0x1"
 
 
@@ -193,7 +132,7 @@ def test_it_goes_on_without_the_ledger(world, bridge):
     for node in bridge.nodes:
         node.start()
     bridge.wait_blocks(2)
-    check_records(bridge, world, ids)
+    check_records(bridge, ids, *world.gateways)
     for gateway in world.gateways:
         logged = gateway.log.read_text()
         assert logged.count("ledger.trouble") <= 6 and "then=" in logged  # once a change, not once a try
@@ -208,7 +147,7 @@ def test_an_account_without_rights(world, bridge):
     message_id, = relay(world, b"no right to write")
     assert status(gateway)["backlog"] > 0 and history(bridge, message_id, DESTINATION) == []
     bridge.allow_gateway(gateway.name, gateway.side.identity)
-    check_records(bridge, world, [message_id])
+    check_records(bridge, [message_id], *world.gateways)
 
 
 def test_an_account_that_cannot_pay(world, bridge):
@@ -224,7 +163,7 @@ def test_an_account_that_cannot_pay(world, bridge):
     wait_for(lambda: status(gateway)["state"] == "no_funds", TIMEOUT_S, f"{gateway.name} says so", 0.1)
     assert status(gateway)["backlog"] > 0 and history(bridge, message_id, DESTINATION) == []
     bridge.rpc.wait_receipt(bridge.rpc.send(bridge.accounts["owner"].address, poor.address, value=10**12))
-    check_records(bridge, world, [message_id])
+    check_records(bridge, [message_id], *world.gateways)
     gateway.stop()
     gateway.configure_ledger("key_file", json.dumps(str(bridge.accounts[gateway.name].key_file)))
     gateway.restart()
@@ -244,7 +183,7 @@ def test_a_chain_that_is_too_dear(world, bridge):
     gateway.stop()
     gateway.configure_ledger("gas_price_max", "1000")
     gateway.restart()
-    check_records(bridge, world, [message_id])
+    check_records(bridge, [message_id], *world.gateways)
 
 
 # ---- two gateways of one chain ----
@@ -303,7 +242,7 @@ def test_who_cannot_pay_leaves_the_lease(world, bridge, penniless):
     wait_for(lambda: not any(lease["ours"] for lease in leases(penniless).values()), LEASE_S * 2, f"{penniless.name} is without a lease", 0.1)
     assert status(penniless)["state"] == "fine"
     wait_leases(first)
-    check_records(bridge, world, [message_id])
+    check_records(bridge, [message_id], *world.gateways)
     fund(world, penniless)
     wait_for(lambda: penniless.get("/v1/status")["ready"], TIMEOUT_S, f"{penniless.name} can pay", 0.1)
     assert penniless.request("GET", "/healthz")[0] == 200
@@ -354,7 +293,7 @@ def test_one_submits_and_the_other_takes_over(world, bridge, second):
     for message_id in ids:
         second.reaches(message_id, "outcome_verified", "finalized")  # it looks on
     assert gas_sequence(world, second) == idle
-    check_records(bridge, world, ids)
+    check_records(bridge, ids, *world.gateways)
     # What the other one recorded to its end waits no longer where it was seen only.
     wait_for(lambda: status(second)["backlog"] == 0, TIMEOUT_S, f"{second.name} forgets what is written ({second.log})", 0.2)
 

@@ -13,7 +13,7 @@ from adapters.proxies import Raw
 from lib import deploy
 from lib.between import Between
 from lib.rpc import wait_for
-from lib.world import END_TIMEOUT_S, account, soon
+from lib.world import END_TIMEOUT_S, account, soon, wait_time
 
 EXIT_USAGE, EXIT_REFUSED = 2, 3
 GAS_MORE = 900_000
@@ -290,6 +290,41 @@ def test_what_waits_for_its_next_try_is_tried_now(world):
         source.ends(message)
     # Each that waited goes alone, because it failed before; the live one is among the first all the same.
     assert nonce_of(world, live) <= sorted(nonce_of(world, m) for m in waiting)[2]
+
+
+def test_what_is_past_its_deadline_is_brought_back_when_somebody_asks(world):
+    """Tombstones that were refused, and whose next try is an hour away: one message by its id, at either gateway; the rest by its route."""
+    source, destination = world.gateways
+    live = world.send(b"lives")
+    source.ends(live)
+    ask(destination, 200, "/v1/operator/pause", {**names(world), "refunds": True})
+    dying = [world.send(b"dies %d" % i, deadline(world, 15)) for i in range(4)]
+    for message in dying:
+        destination.reaches(message, "signed")
+    # Before its deadline anybody may still deliver it: nobody gives it up.
+    for gateway in world.gateways:
+        assert "past its deadline" in ask(gateway, 409, f"/v1/messages/{dying[0]}/retry", {})["detail"]
+    wait_time(world.chains[1], destination.message(dying[0])["deadline"] + 2)
+    destination.stop()
+    with sqlite3.connect(destination.folder / "journal.db", timeout=30) as journal:
+        changed = journal.execute("UPDATE messages SET next_ms=?, tries=2 WHERE state=4 AND side=2", (int(time.time() * 1000) + 3_600_000,)).rowcount
+    assert changed == len(dying)
+    destination.restart()
+    ask(destination, 200, "/v1/operator/resume", names(world))
+    live = world.send(b"lives, too")
+    source.ends(live)
+    assert [destination.message(message)["state"] for message in dying] == ["signed"] * 4, "they wait for their hour"
+
+    run = destination.caisson("retry", dying[0])
+    assert run.returncode == 0 and "past its deadline, and brought back" in run.stdout, run.stderr
+    source.ends(dying[0], "refunded")
+    ask(source, 202, f"/v1/messages/{dying[1]}/retry", {})
+    source.ends(dying[1], "refunded")
+    assert [destination.message(message)["state"] for message in dying[2:]] == ["signed"] * 2
+    assert ask(destination, 200, "/v1/operator/clear", names(world))["hurried"] == 2
+    for message in dying[2:]:
+        source.ends(message, "refunded")
+    assert ask(destination, 409, f"/v1/messages/{dying[0]}/retry", {})["code"] == "conflict"
 
 
 @pytest.mark.parametrize("status, body, what", [

@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from lib.world import World, account
 FILES = ROOT / "docker" / "nginx"
 BODY_MAX = 6 * 1024 * 1024
 HOST = "127.0.0.1"
+EXIT_UNREACHABLE = 4
 
 
 class Front:
@@ -180,6 +182,21 @@ def test_events_resume(world, front):
     assert read_until(front.websocket(at), is_end_of(message_id)) == rest
     direct = ServerSentEvents(http.client.HTTPConnection(HOST, gateway.port, timeout=30), gateway.key, f"?cursor={at}")
     assert direct.until(is_end_of(message_id)) == rest
+
+
+def test_events_by_the_command_line(world, front):
+    """With the URL alone: the stream is where the rest is, not at the gateway's own port. Whom the authority is not known to trusts nobody."""
+    gateway = world.gateways[0]
+    argv = [world.build / "bin" / "caisson", "events", "--url", f"https://{HOST}:{front.port}", "--key-file", gateway.key_file]
+    cursor = ["--cursor", str(gateway.get("/v1/status")["event_cursor"])]
+    message_id = world.send(b"for the command line")
+    with subprocess.Popen([*argv, *cursor, "--ca-file", front.folder / "root.pem"], stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert any(is_end_of(message_id)(json.loads(line)) for line in program.stdout)
+        finally:
+            program.kill()
+    run = subprocess.run([*argv, *cursor], capture_output=True, text=True, timeout=60)
+    assert run.returncode == EXIT_UNREACHABLE and "certificate" in run.stderr, run.stderr
 
 
 def test_events_that_are_refused(front):

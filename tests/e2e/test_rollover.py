@@ -6,79 +6,23 @@ import http.client
 import json
 import os
 import re
-import secrets
 import signal
 import threading
 from pathlib import Path
 
 import pytest
 
-from lib import abi, chains, deploy, manifests, naming
+from lib import manifests
 from lib.proc import Process
-from lib.rpc import begin_create, end_create, wait_for
-from lib.world import END_TIMEOUT_S, GAS_MONEY_WEI, SEND_GAS, TRANSFER_GAS, World
-
-
-class Third(World):
-    """Two chains under messages, and a third one with its contracts, which no manifest names yet."""
-
-    def start(self) -> None:
-        super().start()
-        self.lineage = [self.manifest]
-        self.more = chains.Anvil(self.folder / "chain3", 31339, self.block_time)
-        self.chains.append(self.more)
-        self.third, = deploy.deploy_gateways([self.more])
-        deploy.register_remotes([self.sides[0], self.third])
-        code = deploy.artifact("test/SampleApp")
-        self.third.app = end_create(self.more.rpc, code, begin_create(self.more.rpc, self.third.owner, code, self.third.gateway.address))
-        self.kept = self.gateways[0].config.read_text()
-
-    def draft(self, third: bool = True) -> dict:
-        """Of the manifest that follows the newest; with the third chain, which the first gateway's chain may talk with."""
-        newest = json.loads(self.lineage[-1].read_text())["manifest"]
-        draft = {**newest, "number": newest["number"] + 1, "previous": manifests.tool("hash", self.lineage[-1])}
-        if third and len(draft["chains"]) == 2:
-            home = self.sides[0]
-            draft["chains"][0]["remotes"].append(abi.to_hex(self.third.identity))
-            finality = manifests.finality(self.more, self.confirmations)
-            draft["chains"].append(manifests.row(self.more, finality, self.third.gateway.address, abi.to_hex(self.third.code_hash),
-                                                 [abi.to_hex(home.identity)], home.owner, self.gas_limit))
-        return draft
-
-    def sign(self, draft: dict, name: str, key: Path | None = None) -> Path:
-        path = self.folder / f"{name}.json"
-        path.with_suffix(".draft").write_text(json.dumps(draft))
-        manifests.tool("sign", path.with_suffix(".draft"), "-o", path, "--key", key or self.folder / "administrator.key")
-        return path
-
-    def config(self, files: list[Path], third: bool = True) -> str:
-        """The first gateway's file under these manifests."""
-        lines = [f"manifests = {json.dumps([str(f) for f in files])}" if line.startswith("manifests = ") else line for line in self.kept.splitlines()]
-        if third:
-            lines += ["", "[[chains]]", f'id = "{self.more.caip2}"', f"rpc = [{json.dumps(self.more.url)}]", f"ws = [{json.dumps(self.more.ws_url)}]",
-                      "start_height = 0", f"block_time_ms = {self.block_time_ms}", 'operator_key_file = "operator.key"']
-        return "\n".join(lines) + "\n"
-
-    def commit_between(self, source: deploy.Side, other: deploy.Side, payload: bytes) -> str:
-        receipt = source.gateway.write(source.user, "sendMessage", other.chain.erc7930(other.app.address), payload, [], gas=SEND_GAS)
-        return abi.to_hex(source.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+from lib.rpc import wait_for
+from lib.third import Third, numbers, reload
+from lib.world import END_TIMEOUT_S
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     with Third(tmp_path_factory.mktemp("rollover"), "anvil", block_time=0.5) as w:
         yield w
-
-
-def reload(gateway, status: int = 200) -> dict:
-    got, answer = gateway.request("POST", "/v1/operator/reload")
-    assert got == status, answer
-    return answer
-
-
-def numbers(gateway) -> tuple[int, int]:
-    """Of the manifests that the gateway and its enclave run under."""
-    return gateway.get("/v1/status")["manifest_number"], gateway.enclave()["manifest_number"]
 
 
 class Stream(threading.Thread):
@@ -206,19 +150,6 @@ def test_a_manifest_that_the_enclave_refuses(world):
 
 # ---- what is taken ----
 
-def name_keys(world) -> None:
-    """The owners of the two contracts name the enclave's keys of the other chain, and fill the accounts of the third."""
-    gateway, home, third = world.gateways[0], world.sides[0], world.third
-    keys = {k["chain"]: k for k in gateway.enclave()["keys"]}
-    for side, other in ((home, third), (third, home)):
-        nonce = secrets.token_hex(32)
-        evidence = gateway.get(f"/v1/enclave/evidence?nonce={nonce}")
-        data = naming.call(world.build, world.folder, evidence, world.measurement(), side.gateway.address, other.identity, nonce)
-        side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, side.gateway.address, data))
-    for address in (keys[world.more.caip2]["gas_address"], gateway.operator):
-        world.more.rpc.wait_receipt(world.more.rpc.send(third.owner, address, value=GAS_MONEY_WEI, gas=TRANSFER_GAS))
-
-
 def test_a_third_chain_comes_under_live_messages(world):
     gateway, home = world.gateways[0], world.sides[0]
     pids = gateway.pids()
@@ -234,7 +165,7 @@ def test_a_third_chain_comes_under_live_messages(world):
     keys = {k["chain"]: k for k in gateway.enclave()["keys"]}
     assert keys[world.chains[0].caip2]["public_key"] == key and world.more.caip2 in keys, "its sealed state carried on"
 
-    name_keys(world)
+    world.name_keys()
     there = world.commit_between(home, world.third, b"to the third chain")
     gateway.ends(there)
     back = world.commit_between(world.third, home, b"and back")

@@ -496,11 +496,14 @@ def test_events_on_the_command_line(world, transfer):
 
 
 @pytest.mark.parametrize("refused, status", [({"key": "x" * 40}, 401), ({"cursor": 10**9}, 409), ({"cursor": "x"}, 400),
-                                             ({"path": "/more"}, 404)])
+                                             ({"path": "/more"}, 404), ({"path": "?limit=1"}, 400), ({"path": "?cursor=0&cursor=1"}, 400)])
 def test_events_refuse(world, refused, status):
     with pytest.raises(websocket.WebSocketBadStatusException) as told:
         listen(world.gateways[0], **refused)
     assert told.value.status_code == status
+    if "?" in refused.get("path", ""):  # the query's name is said
+        problem = json.loads(told.value.resp_body)
+        assert problem["code"] == "unknown-field" and problem["detail"].split(":")[0] in ("limit", "cursor"), problem
 
 
 # ---- processes ----

@@ -105,30 +105,40 @@ def test_one_message_and_its_end(world, receiver):
 
 
 def test_who_carries_a_request_is_told_all_the_way(world, receiver):
-    """traceparent: on the message, at both gateways, in their logs, and with what is posted; one that is not right is ignored."""
+    """traceparent, and tracestate with it: on the message, at both gateways, and with what is posted; traceparent alone in their logs; one
+    that is not right is ignored."""
     (gateway, other), abroad = world.gateways, world.sides[1]
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     body = {"to": f"{abroad.chain.caip2}:{abroad.app.address.lower()}", "payload": "0x74", "mode": "sponsored"}
     hook = gateway.post("/v1/webhooks", {"url": receiver.url, "types": ["message.finalized"]})
-    sent = gateway.post("/v1/messages", body, traceparent="cc" + trace[2:] + "-and-more", **{"Idempotency-Key": "traced"})
+    sent = gateway.post("/v1/messages", body, traceparent="cc" + trace[2:] + "-and-more", tracestate="vendor=a b,\tother@vendor=2 ", **{"Idempotency-Key": "traced"})
     seen = gateway.get(f"/v1/messages/{sent['request_id']}")
-    assert seen["traceparent"] == trace
+    assert seen["traceparent"] == trace and seen["tracestate"] == "vendor=a b,other@vendor=2"
     # The same request again is the first one's.
     assert gateway.post("/v1/messages", body, traceparent=trace.replace("4", "5"), **{"Idempotency-Key": "traced"}) == sent
     ended = gateway.ends(sent["request_id"])
     assert ended["traceparent"] == other.message(ended["id"])["traceparent"] == trace
+    assert ended["tracestate"] == other.message(ended["id"])["tracestate"] == seen["tracestate"]
     wait_for(lambda: receiver.deliveries, END_TIMEOUT_S, "the end")
     assert receiver.deliveries[0].headers["traceparent"] == trace and receiver.deliveries[0].is_signed_by(hook["secret"])
+    assert receiver.deliveries[0].headers["tracestate"] == seen["tracestate"]
     for service, lines in ((gateway, ("request.taken", "message.observed", "message.ended")), (other, ("message.status",))):
         log = service.log.read_text().splitlines()
         for name in lines:
             assert any(name in line and trace in line and (ended["id"] in line or sent["request_id"] in line) for line in log), name
+        assert "other@vendor" not in service.log.read_text()
     receiver.deliveries.clear()
     for wrong in (trace + ".", trace.upper(), "00-" + "0" * 32 + trace[35:], "ff" + trace[2:], ""):
-        ignored = gateway.ends(gateway.post("/v1/messages", body, traceparent=wrong)["request_id"])
-        assert "traceparent" not in ignored, wrong
+        ignored = gateway.ends(gateway.post("/v1/messages", body, traceparent=wrong, tracestate="vendor=1")["request_id"])
+        assert "traceparent" not in ignored and "tracestate" not in ignored, wrong
     wait_for(lambda: len(receiver.deliveries) == 5, END_TIMEOUT_S, "the others")
-    assert all("traceparent" not in d.headers for d in receiver.deliveries)
+    assert all("traceparent" not in d.headers and "tracestate" not in d.headers for d in receiver.deliveries)
+    receiver.deliveries.clear()
+    for wrong in ("vendor=1,vendor=2", "Vendor=1", "vendor", "v=" + "x" * 257, "a=" + "x" * 256 + ",b=" + "x" * 252, ",".join(f"k{i}=1" for i in range(33))):
+        partly = gateway.ends(gateway.post("/v1/messages", body, traceparent=trace, tracestate=wrong)["request_id"])
+        assert partly["traceparent"] == trace and "tracestate" not in partly, wrong
+    wait_for(lambda: len(receiver.deliveries) == 6, END_TIMEOUT_S, "the others")
+    assert all(d.headers["traceparent"] == trace and "tracestate" not in d.headers for d in receiver.deliveries)
     gateway.request("DELETE", f"/v1/webhooks/{hook['id']}")
 
 

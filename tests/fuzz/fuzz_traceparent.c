@@ -1,5 +1,5 @@
-/* Any bytes as the header traceparent, and as a URL: what is taken is canonical, and what is shown of a URL
- * is no more than stood before its path. */
+/* Any bytes as the headers traceparent and tracestate, and as a URL: what is taken is canonical, and what is shown
+ * of a URL is no more than stood before its path. */
 #include "host/trace.h"
 #include "host/url.h"
 #include "tests/fuzz/fuzz.h"
@@ -9,12 +9,24 @@
 
 static void trace(const char *text)
 {
-	char first[HOST_TRACE_SIZE];
-	char second[HOST_TRACE_SIZE];
-	if (host_trace_parse(first, text) != CS_OK)
+	char first[HOST_TRACEPARENT_SIZE];
+	char second[HOST_TRACEPARENT_SIZE];
+	if (host_traceparent_parse(first, text) != CS_OK)
 		return;
-	cs_assert(strlen(first) == HOST_TRACE_SIZE - 1 && memcmp(first, "00-", 3) == 0);
-	cs_assert(host_trace_parse(second, first) == CS_OK && strcmp(first, second) == 0);
+	cs_assert(strlen(first) == HOST_TRACEPARENT_SIZE - 1 && memcmp(first, "00-", 3) == 0);
+	cs_assert(host_traceparent_parse(second, first) == CS_OK && strcmp(first, second) == 0);
+}
+
+static void tracestate(const char *text)
+{
+	char first[HOST_TRACESTATE_SIZE] = "";
+	char second[HOST_TRACESTATE_SIZE] = "";
+	if (host_tracestate_add(first, text) != CS_OK) {
+		cs_assert(first[0] == 0);
+		return;
+	}
+	cs_assert(strlen(first) < HOST_TRACESTATE_SIZE && strpbrk(first, "\t\r\n") == NULL);
+	cs_assert(host_tracestate_add(second, first) == CS_OK && strcmp(first, second) == 0);
 }
 
 static void url(const char *text)
@@ -38,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(text, data, size);
 	trace(text);
+	tracestate(text);
 	url(text);
 	free(text);
 	return 0;

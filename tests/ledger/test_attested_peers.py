@@ -224,14 +224,16 @@ def test_evidence_of_others(made, tmp_path):
 
 def test_configuration(made):
     """What a node does not start with."""
-    net = made(1)
+    net, build = made(1), {"kind": "simulated", "values": {"measurement": measure(program())}}
     node = net.nodes[0]
     path = node.home / "config" / "config.toml"
     text = path.read_text()
     for more, policy, word in (('\nevidence = "sgx"', None, "is not simulated, gramine, tsm or tpm"),
                                ('\nevidence_collateral = "c"', None, "need evidence_policy"), (ASKS, None, "policy.json"),
                                (ASKS, {"version": 1}, "lists no measurements"),
-                               (ASKS + '\nevidence_collateral = "nowhere"', {"version": 1, "measurements": []}, "nowhere")):
+                               (ASKS, {"version": 1, "measurements": []}, "an empty list accepts nothing"),
+                               (ASKS, {"version": 1, "measurements": [{"kind": "simulated", "values": {"mesurement": "00" * 32}}]}, "can never match"),
+                               (ASKS + '\nevidence_collateral = "nowhere"', {"version": 1, "measurements": [build]}, "nowhere")):
         path.write_text(text)
         set_p2p(node, more)
         if policy is not None:

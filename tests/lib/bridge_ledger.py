@@ -260,14 +260,18 @@ class BridgeLedger:
         data += abi.encode(["address", "bytes32", "bool"], [self.accounts[name].address, identity, allowed])
         return self.call("owner", RECORDS, data)
 
+    def enclave_of(self, key: bytes) -> bytes:
+        """The name of the enclave that has this key."""
+        return self.view(ENCLAVES, "holderOf(bytes32)", key)[:32]
+
     def register_enclave(self, role: int, keys: list[tuple], measurement: bytes, lineage: bytes, number: int, manifest_hash: bytes,
-                         evidence_digest: bytes, lifetime_s: int = 30 * DAY_S, approving: tuple = (0, 1)) -> bytes:
-        """By these administrators; keys: (identity, epoch, x, gas address). The enclave's name on the ledger."""
+                         evidence_digest: bytes, lifetime_s: int = 30 * DAY_S, approving: tuple = (0, 1), enclave: bytes = bytes(32)) -> bytes:
+        """By these administrators; keys: (identity, epoch, x, gas address). The enclave's name on the ledger; given, it is renewed."""
         bonder = self.accounts["owner"].address
         row = b"".join(identity + crypto.word(epoch) + x + abi.to_bytes(gas).rjust(32, b"\0") for identity, epoch, x, gas in keys)
         expires = self.rpc.time() + lifetime_s
         digest = crypto.keccak(b"".join([
-            lt.tag("caisson/ledger/registration/v1"), self.register_identity, bytes(32), crypto.keccak(lt.tag("caisson/keys/v1") + row),
+            lt.tag("caisson/ledger/registration/v1"), self.register_identity, enclave, crypto.keccak(lt.tag("caisson/keys/v1") + row),
             crypto.word(role), measurement, lineage, crypto.word(number), manifest_hash, crypto.word(0), evidence_digest,
             crypto.word(expires), crypto.word(0), abi.to_bytes(bonder).rjust(32, b"\0")]))
         approvals = []
@@ -276,7 +280,7 @@ class BridgeLedger:
             approvals.append([i, signature[:32], signature[32:]])
         parts = [{"type": "tuple", "components": REGISTRATION_PARTS},
                  {"type": "tuple[]", "components": APPROVAL_PARTS}]
-        values = [bytes(32), role, measurement, lineage, number, manifest_hash, 0, evidence_digest, expires, 0, bonder,
+        values = [enclave, role, measurement, lineage, number, manifest_hash, 0, evidence_digest, expires, 0, bonder,
                   [list(key) for key in keys], b""]
         data = abi.selector(f"register({REGISTRATION},(uint8,bytes32,bytes32)[])") + abi.encode(parts, [values, approvals])
         return abi.to_bytes(self.call("owner", ENCLAVES, data)["output"])[:32]

@@ -273,6 +273,17 @@ class OracleContracts:
         """After the owner's delay."""
         return self.added(after_delay(self, self.feeds, "addFeed", settings, gas=ADD_FEED_GAS))
 
+    def add_feeds(self, all_settings: list[dict]) -> list[dict]:
+        """Several feeds, for which the owner waits once."""
+        calls, queue = [self.feeds.data("addFeed", settings) for settings in all_settings], Queue(self.chain, self.owner)
+        for call in calls:
+            queue.call(self.feeds, "schedule", call)
+        queue.end()
+        ready = max(self.feeds.read("readyAt", crypto.keccak(call)) for call in calls)
+        wait_for(lambda: self.chain.rpc.time() >= ready, 30, "the owner's delay")
+        sent = [self.chain.rpc.send(self.owner, self.feeds.address, call, gas=ADD_FEED_GAS) for call in calls]
+        return [self.added(self.chain.rpc.wait_receipt(tx)) for tx in sent]
+
     def added(self, receipt: dict) -> dict:
         """The event of a feed's birth; `view` and `uptime` are contracts."""
         event, = self.feeds.events("FeedAdded", receipt)

@@ -1,5 +1,6 @@
 """The tools of the tests, against published vectors and real nodes."""
 import hashlib
+import importlib.util
 import json
 import socket
 import ssl
@@ -168,3 +169,17 @@ def test_ics23_of_cosmos(name):
     assert ics23.value_of(root, key, proof) == (value or None)
     with pytest.raises(ics23.BadProof):
         ics23.value_of(root[::-1], key, proof)
+
+
+# ---- reports ----
+
+def test_a_report_never_takes_the_place_of_another(tmp_path):
+    """script/lib/slow.py: two runs of one commit on one day."""
+    spec = importlib.util.spec_from_file_location("slow", ROOT / "script" / "lib" / "slow.py")
+    slow = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(slow)
+    slow.ROOT = tmp_path
+    written = [slow.report([], None, "", 10, [f"run {n}"], "0123abcd", "") for n in range(3)]
+    stem = written[0].stem
+    assert [path.name for path in written] == [f"{stem}.md", f"{stem}-2.md", f"{stem}-3.md"] and stem.endswith("-0123abcd")
+    assert [path.read_text().splitlines()[-1] for path in written] == ["run 0", "run 1", "run 2"]

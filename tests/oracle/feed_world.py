@@ -16,6 +16,8 @@ from lib.tools import closed_port
 NAMES = ["one.example.test", "two.example.test", "three.example.test"]
 E8 = 10**8
 WAIT_S = 40
+SETTINGS = FEED_SETTINGS | {"deviation": 10_000}
+AHEAD = 12  # so many feeds are added at once, for which the owner waits once
 # Quick, and with nothing left to chance: a test that wants jitter or jumps says so.
 QUICK = {"poll_ms": 2000, "jitter_ms": 0, "lead_ms": 1000, "pause_max_ms": 4000}
 
@@ -96,6 +98,7 @@ class FeedWorld(OracleWorld):
             raise
         self.contract = self.contracts.feeds
         self.count = 0
+        self.spare: list[Feed] = []
 
     def __exit__(self, *what):
         try:
@@ -108,14 +111,21 @@ class FeedWorld(OracleWorld):
         return spec(*(source(url) for url in urls), aggregate=median(k, spread_ppm))
 
     def feed(self, *prices, settings: dict | None = None, **spec_of) -> Feed:
-        """Added by the owner, not listed yet."""
-        self.count += 1
-        name = f"feed{self.count}"
-        text = self.spec_of(name, **spec_of)
-        added = self.contracts.add_feed(FEED_SETTINGS | {"specHash": ov.spec_hash(text), "deviation": 10_000} | (settings or {}))
-        made = Feed(self, name, text, added)
+        """Added by the owner, not listed yet; one of its own settings or spec is added now, another was perhaps added before."""
+        if settings or spec_of:
+            [made] = self.add(1, settings or {}, **spec_of)
+        else:
+            self.spare = self.spare or self.add(AHEAD, {})
+            made = self.spare.pop(0)
         made.price(*prices)
         return made
+
+    def add(self, count: int, settings: dict, **spec_of) -> list[Feed]:
+        names = [f"feed{self.count + i}" for i in range(1, count + 1)]
+        self.count += count
+        texts = [self.spec_of(name, **spec_of) for name in names]
+        added = self.contracts.add_feeds([SETTINGS | {"specHash": ov.spec_hash(text)} | settings for text in texts])
+        return [Feed(self, *parts) for parts in zip(names, texts, added)]
 
     def updates(self, index: int | None = None) -> list[dict]:
         topics = [] if index is None else [f"0x{index:064x}"]

@@ -279,7 +279,7 @@ def test_a_pause_at_the_contract_is_known_from_its_log(world, feed):
 
 def test_a_feed_of_nobody_is_told(world, feed):
     """FeedAdded is in the log; which feeds are served stays the operator's to say."""
-    one = feed(3)
+    one = feed(3, settings={"description": "of nobody"})
     wait_for(lambda: any(f"index={one.index} " in line for line in world.log_events("feed.added_at_contract")), WAIT_S,
              "the log's line", 0.1)
     assert one.index not in [f["index"] for f in world.oracle.get("/v1/oracle/feeds")["feeds"]]

@@ -95,6 +95,21 @@ def test_every_query_runs_and_names_what_is_there(prometheus, which):
             assert prometheus.query(name) != [], f"{query}: nobody exports {name}"
 
 
+def test_the_dashboard_shows_where_the_time_goes(world, prometheus):
+    """Each step that the finalized messages took after their first, as the gateways tell them."""
+    queries = [query for query in dashboard() if "caisson_message_step_seconds" in query]
+    assert len(queries) == 2
+    took = set()
+    for gateway in world.gateways:
+        for row in gateway.get("/v1/messages", state="finalized", side="source")["messages"]:
+            steps = gateway.get(f"/v1/messages/{row['id']}?side=source")["steps"]
+            took |= {step["name"] for step in [s for s in steps if "t_ms" in s][1:]}
+    assert {"message_signed", "delivery_included", "client_notified"} <= took
+    for query in queries:
+        wait_for(lambda q=query: {row["metric"]["step"] for row in prometheus.query(q)} == took, 30, query)
+        assert all(float(row["value"][1]) >= 0 for row in prometheus.query(query))
+
+
 def test_a_query_that_is_wrong_is_found_out(prometheus):
     with pytest.raises(OSError):
         prometheus.query("sum by (chain) (caisson_messages")

@@ -430,13 +430,11 @@ static enum cs_err read_roots(struct cluster_manifest *m, const struct cs_json *
 	return CS_OK;
 }
 
-static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previous,
-			     const struct cs_json *body, struct cs_arena *arena, struct cs_why *why)
+/* Which manifest it is, and of what. */
+static enum cs_err read_head(struct cluster_manifest *m, struct cs_hash *previous,
+			     const struct cs_json *body, struct cs_why *why)
 {
 	uint64_t version = 0;
-	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "insecure_programs",
-		    "ledger", "lives", "name", "number", "peer_number_min", "policies", "previous",
-		    "recovery", "roots", "time", "version"));
 	CS_TRY(cs_json_member_u64(&version, body, "version", UINT64_MAX, why));
 	if (version != 1)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "version is not 1");
@@ -448,6 +446,16 @@ static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previou
 	CS_TRY(cs_json_member_u64(&m->peer_number_min, body, "peer_number_min", NUMBER_MAX, why));
 	if (m->peer_number_min == 0 || m->peer_number_min > m->number)
 		return cs_fail(why, CS_ERR_INVALID, "peer_number_min is not between 1 and number");
+	return CS_OK;
+}
+
+static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previous,
+			     const struct cs_json *body, struct cs_arena *arena, struct cs_why *why)
+{
+	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "insecure_programs",
+		    "ledger", "lives", "name", "number", "peer_number_min", "policies", "previous",
+		    "recovery", "roots", "time", "version"));
+	CS_TRY(read_head(m, previous, body, why));
 	CS_TRY(read_administrators(m, body, why));
 	CS_TRY(read_recovery(m, body, why));
 	CS_TRY(read_lives(m, body, why));

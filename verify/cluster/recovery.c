@@ -226,7 +226,7 @@ static enum cs_err answer(struct cs_buf *out, struct cluster_peer *asker,
 			  const struct cluster_recovery_question *question,
 			  const struct cs_secret *holder, const struct cluster_manifest *manifest,
 			  const struct cluster_tools *tools, const struct cs_secret *random,
-			  const struct verify_time *now, struct cs_why *why)
+			  struct cs_why *why)
 {
 	Caisson__Wire__ClusterRecovery *pb = NULL;
 	Caisson__Wire__ClusterRecoverRequest *request = NULL;
@@ -247,8 +247,8 @@ static enum cs_err answer(struct cs_buf *out, struct cluster_peer *asker,
 		.spki = cluster_spki_hash(&key),
 		.fresh = ask_fresh(lineage, question->recovery, request->box_key),
 	};
-	CS_TRY(cluster_evidence_verify(asker, request->evidence, &expected, manifest, tools, now,
-				       why));
+	CS_TRY(cluster_evidence_verify(asker, request->evidence, &expected, manifest, tools,
+				       question->now, why));
 	enum cs_err err = CS_ERR_SEAL_BROKEN;
 	for (size_t i = 0; i < pb->n_shares && err == CS_ERR_SEAL_BROKEN; i++)
 		err = open_share(&share, holder, INFO_SHARE, lineage, CS_BYTES_NONE, pb->shares[i]);
@@ -270,12 +270,10 @@ enum cs_err cluster_recovery_answer(struct cs_buf *out, struct cluster_peer *ask
 				    const struct cs_secret *holder,
 				    const struct cluster_manifest *manifest,
 				    const struct cluster_tools *tools,
-				    const struct cs_secret *random, const struct verify_time *now,
-				    struct cs_why *why)
+				    const struct cs_secret *random, struct cs_why *why)
 {
 	const size_t mark = cs_arena_mark(tools->arena);
-	const enum cs_err err =
-		answer(out, asker, question, holder, manifest, tools, random, now, why);
+	const enum cs_err err = answer(out, asker, question, holder, manifest, tools, random, why);
 	give_back(tools->arena, mark);
 	return err;
 }

@@ -43,6 +43,7 @@ CS_NODISCARD enum cs_err cluster_recovery_take(struct cluster_key_server *ks,
 struct cluster_recovery_question {
 	struct cs_bytes recovery;
 	struct cs_bytes request; /* ClusterRecoverRequest */
+	const struct verify_time *now;
 };
 /* Opens the holder's share of the recovery and seals it to who asks: a ClusterRecoverShare; *asker says who
  * that is. `manifest` is the newest that the holder knows. Errors of cluster_evidence_verify; WRONG_LINEAGE, WRONG_MANIFEST; SEAL_BROKEN:
@@ -53,6 +54,6 @@ CS_NODISCARD enum cs_err cluster_recovery_answer(struct cs_buf *out, struct clus
 						 const struct cluster_manifest *manifest,
 						 const struct cluster_tools *tools,
 						 const struct cs_secret *random,
-						 const struct verify_time *now, struct cs_why *why);
+						 struct cs_why *why);
 
 #endif

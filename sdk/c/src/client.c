@@ -108,6 +108,16 @@ static enum caisson_err choose_key(char key[IDEMPOTENCY_KEY_SIZE_MAX + 1], const
 	return CAISSON_OK;
 }
 
+static enum caisson_err check_header(const char *name, const char *value,
+				     struct caisson_error *error)
+{
+	for (const char *at = value ? value : ""; *at != 0; at++)
+		if ((*at < ' ' && *at != '\t') || *at > '~')
+			return fail_as(error, CAISSON_INVALID,
+				       "%s: has characters that no header has", name);
+	return CAISSON_OK;
+}
+
 static enum caisson_err create(struct caisson_gateway *gateway, struct caisson_answer **answer,
 			       const char *target, const struct draft *draft,
 			       const struct caisson_send *send, struct caisson_error *error)
@@ -117,13 +127,21 @@ static enum caisson_err create(struct caisson_gateway *gateway, struct caisson_a
 		return fail_as(error, CAISSON_INVALID, "%s: cannot be put in a request",
 			       draft->wrong);
 	enum caisson_err err = choose_key(key, send->idempotency_key, error);
+	if (err == CAISSON_OK)
+		err = check_header("traceparent", send->traceparent, error);
+	if (err == CAISSON_OK)
+		err = check_header("tracestate", send->tracestate, error);
 	if (err != CAISSON_OK)
 		return err;
 	char *body = json_dumps(draft->body, JSON_COMPACT);
 	if (!body)
 		return fail_as(error, CAISSON_NO_MEMORY, "no memory");
-	struct request request = {
-		.target = target, .body = body, .idempotency_key = key, .repeat = true};
+	struct request request = {.target = target,
+				  .body = body,
+				  .idempotency_key = key,
+				  .traceparent = send->traceparent,
+				  .tracestate = send->tracestate,
+				  .repeat = true};
 	err = http_call(gateway, answer, &request, error);
 	free(body);
 	return err;

@@ -174,15 +174,27 @@ static enum caisson_err take_reply(CURL *curl, struct caisson_answer **answer,
 	return CAISSON_OK;
 }
 
+/* NULL, "": it is left out. */
+static bool add_header(struct curl_slist **headers, const char *name, const char *value)
+{
+	if (!value || value[0] == 0)
+		return true;
+	size_t size = strlen(name) + strlen(value) + 3;
+	char *line = malloc(size);
+	if (!line)
+		return false;
+	(void)snprintf(line, size, "%s: %s", name, value);
+	bool good = http_header(headers, line);
+	free(line);
+	return good;
+}
+
 static bool add_headers(struct curl_slist **headers, const struct request *request)
 {
-	char line[256];
-	if (request->body && !http_header(headers, "Content-Type: application/json"))
-		return false;
-	if (!request->idempotency_key)
-		return true;
-	(void)snprintf(line, sizeof(line), "Idempotency-Key: %s", request->idempotency_key);
-	return http_header(headers, line);
+	return add_header(headers, "Content-Type", request->body ? "application/json" : NULL) &&
+	       add_header(headers, "Idempotency-Key", request->idempotency_key) &&
+	       add_header(headers, "traceparent", request->traceparent) &&
+	       add_header(headers, "tracestate", request->tracestate);
 }
 
 /* *after_ms: what Retry-After says, 0 where it is not there. */
@@ -223,8 +235,10 @@ static enum caisson_err once(struct caisson_gateway *gateway, struct caisson_ans
 					    "application/json, application/problem+json", error);
 	if (err != CAISSON_OK)
 		return err;
-	if (!add_headers(&headers, request))
+	if (!add_headers(&headers, request)) {
+		http_headers_free(headers);
 		return fail_as(error, CAISSON_NO_MEMORY, "no memory");
+	}
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	if (request->body) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);

@@ -53,6 +53,8 @@ struct request {
 	const char *target; /* from the slash on */
 	const char *body;   /* JSON: a POST; NULL: a GET */
 	const char *idempotency_key;
+	const char *traceparent; /* NULL: none; of what a header may have */
+	const char *tracestate;
 	bool repeat; /* may be asked again where no answer came */
 };
 

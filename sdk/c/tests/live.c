@@ -320,6 +320,64 @@ static void an_idempotency_key_is_answered_once(void **state)
 	caisson_gateway_free(hasty);
 }
 
+/* The trace is on the message at both gateways; what of it is wrong is ignored, and the message goes all the same. */
+static void who_carries_it(void **state)
+{
+	(void)state;
+	static const char parent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+	static const struct {
+		const char *parent, *tracestate, *taken_parent, *taken_state;
+	} rows[] = {
+		{parent, "vendor=1, other@vendor=2", parent, "vendor=1,other@vendor=2"},
+		{parent, "vendor=1,vendor=2", parent, NULL},
+		{parent, NULL, parent, NULL},
+		{"00-none", "vendor=1", NULL, NULL},
+	};
+	static const char *const wrong[] = {"a=1\r\nX: 1", "a=\xc3\xa9", "a=\x7f"};
+	struct caisson_error error;
+	struct caisson_answer *request = NULL;
+	struct caisson_answer *message = NULL;
+	struct caisson_gateway *other = gateway_of(1, NULL, 0);
+	struct caisson_send send = {.mode = CAISSON_SPONSORED,
+				    .to = abroad("app"),
+				    .payload = "traced",
+				    .payload_size = 6};
+	for (size_t i = 0; i < CS_LEN(rows); i++) {
+		struct caisson_answer *there = NULL;
+		send.traceparent = rows[i].parent;
+		send.tracestate = rows[i].tracestate;
+		check(caisson_send_message(world.gateway, &request, &send, &error), &error);
+		wait_for(&message, request, NULL, NULL);
+		check(caisson_message(other, &there, caisson_answer_text(message, "id"), NULL,
+				      &error),
+		      &error);
+		const struct caisson_answer *const both[] = {message, there};
+		for (size_t k = 0; k < 2; k++) {
+			const char *taken = caisson_answer_text(both[k], "traceparent");
+			const char *with = caisson_answer_text(both[k], "tracestate");
+			assert_string_equal(taken ? taken : "", rows[i].taken_parent ? parent : "");
+			assert_string_equal(with ? with : "",
+					    rows[i].taken_state ? rows[i].taken_state : "");
+		}
+		caisson_answer_free(request);
+		caisson_answer_free(message);
+		caisson_answer_free(there);
+	}
+	struct caisson_answer *none = NULL;
+	for (size_t i = 0; i < CS_LEN(wrong); i++) {
+		send.traceparent = parent;
+		send.tracestate = wrong[i];
+		assert_int_equal(caisson_send_message(world.gateway, &none, &send, &error),
+				 CAISSON_INVALID);
+		assert_non_null(strstr(error.text, "tracestate"));
+		send.traceparent = wrong[i];
+		assert_int_equal(caisson_send_message(world.gateway, &none, &send, &error),
+				 CAISSON_INVALID);
+		assert_non_null(strstr(error.text, "traceparent"));
+	}
+	caisson_gateway_free(other);
+}
+
 static void refusals(void **state)
 {
 	(void)state;
@@ -446,6 +504,7 @@ int main(void)
 		cmocka_unit_test(events_outlive_the_gateway),
 		cmocka_unit_test(what_the_application_signs),
 		cmocka_unit_test(an_idempotency_key_is_answered_once),
+		cmocka_unit_test(who_carries_it),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(keys_of_others),
 		cmocka_unit_test(what_both_gateways_give_is_proven),

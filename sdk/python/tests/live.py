@@ -205,6 +205,22 @@ class Live(unittest.TestCase):
         del options["idempotency_key"]
         self.assertNotEqual(self.gateway.send_message(payload=b"once", **options)["request_id"], first["request_id"])
 
+    def test_who_carries_it(self) -> None:
+        """The trace is on the message at both gateways; what of it is wrong is ignored, and the message goes all the same."""
+        parent, many = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", ",".join(f"k{i}=1" for i in range(33))
+        call: dict[str, Any] = {"to": abroad("app"), "payload": b"traced", "mode": "sponsored"}
+        for given, taken in (({"traceparent": parent, "tracestate": "vendor=1, other@vendor=2"}, (parent, "vendor=1,other@vendor=2")),
+                             ({"traceparent": parent, "tracestate": many}, (parent, None)),
+                             ({"traceparent": parent + "-", "tracestate": "vendor=1"}, (None, None))):
+            message = self.gateway.wait(self.gateway.send_message(**call, **given)["request_id"], timeout_s=END_TIMEOUT_S)
+            for told in (message, gateway_of(DESTINATION).message(str(message["id"]))):
+                self.assertEqual((told.get("traceparent"), told.get("tracestate")), taken)
+        moved = self.gateway.transfer(to=abroad("friend"), amount=UNIT, mode="prepare", traceparent=parent, tracestate="vendor=1")
+        self.assertEqual(self.gateway.message(moved["request_id"]).get("tracestate"), "vendor=1")
+        for wrong in ("a=1\r\nX: 1", "a=\u00e9", "a=\x00"):
+            self.assertRaises(ValueError, self.gateway.send_message, **call, traceparent=parent, tracestate=wrong)
+            self.assertRaises(ValueError, self.gateway.send_message, **call, traceparent=wrong)
+
     def test_what_dies_is_refunded_and_proven_dead(self) -> None:
         """The bridge itself cannot receive tokens."""
         deadline = int(rpc(DESTINATION, "eth_getBlockByNumber", "latest", False)["timestamp"], 16) + 8

@@ -57,6 +57,9 @@ export interface Update {
 export interface CreateOptions {
   /** Of your own, where a request must survive even the death of this process; made anew otherwise. */
   idempotencyKey?: string;
+  /** Of W3C Trace Context, as your tracer gives them; the message and its webhooks carry them. A gateway ignores what is not right. */
+  traceparent?: string | undefined;
+  tracestate?: string | undefined;
 }
 
 type Json = Record<string, unknown>;
@@ -96,7 +99,13 @@ export class Gateway {
   }
 
   async #create(path: string, body: Json, options: CreateOptions): Promise<Request> {
-    const headers = { 'Idempotency-Key': options.idempotencyKey ?? randomKey() };
+    const headers: Record<string, string> = { 'Idempotency-Key': options.idempotencyKey ?? randomKey() };
+    for (const name of ['traceparent', 'tracestate'] as const) {
+      const value = options[name];
+      if (value === undefined) continue;
+      if (!/^[\t -~]*$/.test(value)) throw new TypeError(`${name}: has characters that no header has`);
+      headers[name] = value;
+    }
     return (await this.#call('POST', path, { body, headers, repeat: true })) as unknown as Request;
   }
 

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, http, publicActions } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { ApiError, Gateway, TimedOut, VerificationError, verifyEnvelope, verifyWebhook, WebhookError, type Event, type Hex, type Message, type Transaction, type Verified, type VerifyOptions } from '../src/index.js';
+import { ApiError, Gateway, TimedOut, VerificationError, verifyEnvelope, verifyWebhook, WebhookError, type CreateOptions, type Event, type Hex, type Message, type Transaction, type Verified, type VerifyOptions } from '../src/index.js';
 import { contractKey, toTransaction } from '../src/viem.js';
 import { writeJson } from '../src/json.js';
 
@@ -213,6 +213,28 @@ test('an idempotency key is answered once', async () => {
   await refused(409, 'conflict', 'Idempotency-Key', hasty.sendMessage({ ...body, payload: '0x02' }, options));
   await refused(400, 'invalid', 'Idempotency-Key', gateway.sendMessage(body, { idempotencyKey: 'x'.repeat(129) }));
   assert.notEqual((await gateway.sendMessage(body)).request_id, first.request_id);
+});
+
+test('who carries it', async () => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  const body = { to: abroad('app'), payload: '0x74', mode: 'sponsored' } as const;
+  const rows: [CreateOptions, (string | undefined)[]][] = [
+    [{ traceparent, tracestate: 'vendor=1, other@vendor=2' }, [traceparent, 'vendor=1,other@vendor=2']],
+    [{ traceparent, tracestate: 'vendor=1,vendor=2' }, [traceparent, undefined]],
+    [{ traceparent: `${traceparent}-`, tracestate: 'vendor=1' }, [undefined, undefined]],
+  ];
+  for (const [options, taken] of rows) {
+    const message = await gateway.wait((await gateway.sendMessage(body, options)).request_id, END);
+    for (const told of [message, await gatewayOf(destination).message(message.id as Hex)]) {
+      assert.deepEqual([told.traceparent, told.tracestate], taken);
+    }
+  }
+  const moved = await gateway.transfer({ to: abroad('friend'), amount: 1n, mode: 'prepare' }, { traceparent, tracestate: 'vendor=1' });
+  assert.equal((await gateway.message(moved.request_id)).tracestate, 'vendor=1');
+  for (const wrong of ['a=1\r\nX: 1', 'a=\u00e9', 'a=\0']) {
+    await assert.rejects(gateway.sendMessage(body, { traceparent, tracestate: wrong }), TypeError);
+    await assert.rejects(gateway.sendMessage(body, { traceparent: wrong }), TypeError);
+  }
 });
 
 test('what dies is refunded and proven dead', async () => {

@@ -14,6 +14,9 @@
 /* Far more than the sockets of loopback take on their own. */
 #define EVENTS 60000u
 #define HEARD_MAX (16u * 1024 * 1024)
+/* More than are told at once, which is 256; rounds of so many begin so far apart. */
+#define MANY 300u
+#define ROUND_MS 15u
 
 static const char key[] = "0123456789abcdef0123456789abcdef";
 
@@ -75,7 +78,10 @@ static int set_up(void **state)
 	unlink(f->path);
 	assert_ok(gateway_journal_open(&f->gateway.journal, f->loop, f->path, &why));
 	add_key(&f->gateway.keys);
-	const struct host_http_server_options options = {.keys = &f->gateway.keys};
+	const struct host_http_server_options options = {.keys = &f->gateway.keys,
+							 .connections_max = MANY + 100,
+							 .connections_per_ip_max = MANY + 100,
+							 .streams_max = MANY + 50};
 	assert_ok(host_http_server_new(&f->gateway.server, f->loop, &options, &why));
 	gateway_events_route(&f->gateway);
 	f->timer = host_timer_new(f->loop, on_tick, f);
@@ -130,23 +136,30 @@ static enum cs_err write_prune(void *context)
 	return gateway_journal_events_prune(f->gateway.journal, 10);
 }
 
-/* A small window, so that it is full soon. HTTP/1.0 has no chunks: the body ends with the connection. */
-static void dial(struct fixture *f, const char *cursor)
+/* HTTP/1.0 has no chunks: the body ends with the connection. */
+static int dial_as(struct fixture *f, const char *cursor, int room)
 {
 	char text[256];
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_port = htons(host_http_server_port(f->gateway.server)),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int room = 4096;
-	f->fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_true(f->fd >= 0);
-	assert_int_equal(setsockopt(f->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
-	assert_int_equal(connect(f->fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(fd >= 0);
+	if (room > 0)
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	int n = snprintf(text, sizeof(text),
 			 "GET /v1/events HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
 			 "Last-Event-ID: %s\r\n\r\n",
 			 key, cursor);
-	assert_int_equal(send(f->fd, text, (size_t)n, 0), n);
+	assert_int_equal(send(fd, text, (size_t)n, 0), n);
+	return fd;
+}
+
+/* A small window, so that it is full soon. */
+static void dial(struct fixture *f, const char *cursor)
+{
+	f->fd = dial_as(f, cursor, 4096);
 }
 
 static bool has_heard(void *context)
@@ -289,6 +302,98 @@ static void a_reader_that_takes_nothing_is_dropped(void **state)
 	assert_null(strstr(f->heard, "id: 60000\n"));
 }
 
+/* ---- many of them ---- */
+
+struct crowd {
+	struct fixture *f;
+	int fds[MANY];
+	uint64_t cursors[MANY]; /* of the last event that each was told; all before it, too */
+	size_t times[MANY];     /* how often each was told */
+	size_t count;
+	uint64_t until; /* events are written up to this one, one each turn of the timer */
+	uint64_t written;
+};
+
+static enum cs_err write_one(void *context)
+{
+	return write_event(((struct crowd *)context)->f);
+}
+
+static void look_at_one(struct crowd *c, size_t i)
+{
+	char text[65536];
+	ssize_t n = recv(c->fds[i], text, sizeof(text) - 1, MSG_DONTWAIT);
+	if (n <= 0)
+		return;
+	text[n] = 0;
+	bool any = false;
+	for (const char *p = text; (p = strstr(p, "id: ")) != NULL; p++) {
+		uint64_t cursor = strtoull(p + 4, NULL, 10);
+		assert_int_equal(cursor, c->cursors[i] + 1);
+		c->cursors[i] = cursor;
+		any = true;
+	}
+	c->times[i] += any;
+}
+
+static void on_crowd(void *context)
+{
+	struct crowd *c = context;
+	if (c->written < c->until && gateway_write(&c->f->gateway, write_one, c) == CS_OK)
+		c->written++;
+	gateway_wake(&c->f->gateway);
+	for (size_t i = 0; i < c->count; i++)
+		if (c->fds[i] >= 0)
+			look_at_one(c, i);
+}
+
+static bool all_know(void *context)
+{
+	const struct crowd *c = context;
+	for (size_t i = 0; i < c->count; i++)
+		if (c->fds[i] >= 0 && c->cursors[i] < c->until)
+			return false;
+	return true;
+}
+
+static void crowd_leaves(struct crowd *c, size_t first, size_t step)
+{
+	for (size_t i = first; i < c->count; i += step) {
+		if (c->fds[i] >= 0)
+			close(c->fds[i]);
+		c->fds[i] = -1;
+	}
+}
+
+/* Events come one by one, each awaited by all. Nobody is told more often than the pace allows, all are told everything,
+ * and who leaves while the others have their turn takes nobody's. */
+static void many_readers_are_told_in_turn(void **state)
+{
+	struct fixture *f = *state;
+	static struct crowd c;
+	c = (struct crowd){.f = f, .count = MANY};
+	for (size_t i = 0; i < MANY; i++) {
+		c.fds[i] = dial_as(f, "0", 0);
+		if (i % 50 == 49)
+			pass(f, 20);
+	}
+	pass(f, 200);
+	struct host_timer *timer = host_timer_new(f->loop, on_crowd, &c);
+	uint64_t began_ms = host_now_ms();
+	host_timer_start(timer, 1, 1);
+	c.until = 150;
+	assert_ok(host_loop_run_until(f->loop, all_know, &c, WAIT_MS));
+	uint64_t rounds = (host_now_ms() - began_ms) / ROUND_MS + 2;
+	for (size_t i = 0; i < MANY; i++)
+		assert_in_range(c.times[i], 1, rounds);
+	crowd_leaves(&c, 0, 3);
+	c.until = 200;
+	assert_ok(host_loop_run_until(f->loop, all_know, &c, WAIT_MS));
+	crowd_leaves(&c, 1, 1);
+	pass(f, 100);
+	host_timer_free(timer);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -298,6 +403,7 @@ int main(void)
 		T(what_is_pruned_meanwhile_is_no_gap),
 		T(a_cursor_that_is_no_longer_kept_is_refused),
 		T(a_reader_that_takes_nothing_is_dropped),
+		T(many_readers_are_told_in_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

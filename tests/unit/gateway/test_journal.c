@@ -469,25 +469,33 @@ static void a_request_is_matched_once_by_its_payload(void **state)
 	struct gateway_request b = a;
 	struct gateway_request got;
 	struct cs_hash tx = a_hash(7, 7);
-	char trace[HOST_TRACE_SIZE] = "as it was";
+	struct host_trace trace = {"as it was", "as it was"};
 	snprintf(b.id, sizeof(b.id), "rb");
-	snprintf(b.trace, sizeof(b.trace), "%s",
-		 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+	host_trace_read(&b.trace, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+			"vendor=1,other@vendor=2");
 	assert_int_equal(write_(f, request_body, &a), CS_OK);
 	assert_int_equal(write_(f, request_body, &b), CS_OK);
 	assert_int_equal(gateway_journal_request(f->journal, "ra", &got), CS_OK);
-	assert_string_equal(got.trace, "");
+	assert_string_equal(got.trace.parent, "");
 	assert_int_equal(gateway_journal_request(f->journal, "rb", &got), CS_OK);
-	assert_string_equal(got.trace, b.trace);
+	assert_string_equal(got.trace.parent, b.trace.parent);
+	assert_string_equal(got.trace.state, "vendor=1,other@vendor=2");
 	/* One that an import may have brought goes into no header and no log. */
 	snprintf(b.id, sizeof(b.id), "rc");
-	snprintf(b.trace, sizeof(b.trace), "00-x\r\nX-More: 1");
+	snprintf(b.trace.state, sizeof(b.trace.state), "a=1\r\nX-More: 1");
 	assert_int_equal(write_(f, request_body, &b), CS_OK);
 	assert_int_equal(gateway_journal_request(f->journal, "rc", &got), CS_OK);
-	assert_string_equal(got.trace, "");
+	assert_string_equal(got.trace.parent, b.trace.parent);
+	assert_string_equal(got.trace.state, "");
+	snprintf(b.id, sizeof(b.id), "rd");
+	snprintf(b.trace.parent, sizeof(b.trace.parent), "00-x\r\nX-More: 1");
+	assert_int_equal(write_(f, request_body, &b), CS_OK);
+	assert_int_equal(gateway_journal_request(f->journal, "rd", &got), CS_OK);
+	assert_string_equal(got.trace.parent, "");
 	snprintf(b.id, sizeof(b.id), "rb");
-	gateway_journal_trace(f->journal, 77, trace);
-	assert_string_equal(trace, "");
+	gateway_journal_trace(f->journal, 77, &trace);
+	assert_string_equal(trace.parent, "");
+	assert_string_equal(trace.state, "");
 	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got),
 			 CS_OK);
 	assert_string_equal(got.id, "ra");

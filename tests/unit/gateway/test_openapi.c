@@ -18,6 +18,7 @@ static int start(void **state)
 				 JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(description);
 	loop = host_loop_new();
+	gateway.loop = loop;
 	assert_int_equal(host_http_server_new(&gateway.server, loop,
 					      &(struct host_http_server_options){0}, &why),
 			 CS_OK);
@@ -28,6 +29,7 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
+	gateway_events_stop(&gateway);
 	host_http_server_free(gateway.server);
 	host_loop_free(loop);
 	free(gateway.reference);

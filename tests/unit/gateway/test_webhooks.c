@@ -766,7 +766,7 @@ static void without_tls_only_by_an_insecure_option(void **state)
 	configure(f, "networks = [\"127.0.0.0/8\"]");
 	start(f);
 	refused(call(f, "POST", "/v1/webhooks", app_key, "{\"url\":\"http://127.0.0.1:1/hook\"}"),
-		400, "invalid", "https");
+		400, "invalid", "webhooks.insecure_http");
 	stop(f);
 	configure(f, "networks = [\"127.0.0.1/8\"]");
 	assert_err(try_start(f), CS_ERR_INVALID);

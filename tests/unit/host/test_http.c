@@ -240,6 +240,14 @@ static void expect_problem(const struct fixture *f, int status, const char *code
 	assert_string_equal(f->header, "application/problem+json");
 }
 
+static void expect_detail(const struct fixture *f, const char *beginning)
+{
+	json_t *root = json_loads(f->body, 0, NULL);
+	const char *detail = json_string_value(json_object_get(root, "detail"));
+	assert_memory_equal(detail != NULL ? detail : "", beginning, strlen(beginning));
+	json_decref(root);
+}
+
 static void test_unknown_and_wrong(void **state)
 {
 	struct fixture *f = *state;
@@ -271,16 +279,25 @@ static void test_queries_that_are_bound(void **state)
 	f->want_header = "content-type";
 	static const char *const good[] = {"/list/1", "/list/1?q=5", "/list/1?more=&q=%35",
 					   "/list/1?"};
-	static const char *const bad[] = {"/list/1?p=5",       "/list/1?q=1&q=1", "/list/1?Q=1",
-					  "/list/1?q&more=&x", "/list/1?=1",      "/list/1?q%00=1"};
+	/* And what the problem's detail says of it: the name, so far as it can be shown. */
+	static const char *const bad[][2] = {
+		{"/list/1?p=5", "p: the query has it and the route does not take it"},
+		{"/list/1?q=1&q=1", "q: the query has it twice"},
+		{"/list/1?Q=1", "Q: the query has it and"},
+		{"/list/1?q&more=&x&x", "x: the query has it and"},
+		{"/list/1?=1", ": the query has it and"},
+		{"/list/1?limt%0d%22%c3=1", "limt?\"?: the query has it and"},
+		{"/list/1?q%00=1", ""},
+	};
 	for (size_t i = 0; i < CS_LEN(good); i++) {
 		call(f, NULL, good[i], NULL, NULL);
 		assert_int_equal(f->status, 200);
 		assert_string_equal(f->observed_pattern, "/list/{id}");
 	}
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
-		call(f, NULL, bad[i], NULL, NULL);
-		expect_problem(f, 400, i + 1 < CS_LEN(bad) ? "unknown-field" : "malformed");
+		call(f, NULL, bad[i][0], NULL, NULL);
+		expect_problem(f, 400, bad[i][1][0] != 0 ? "unknown-field" : "malformed");
+		expect_detail(f, bad[i][1]);
 	}
 	/* Who may not ask is not told what there is to ask. */
 	call(f, NULL, "/plain/1?q=1", NULL, NULL);

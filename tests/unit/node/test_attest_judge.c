@@ -245,18 +245,21 @@ static void test_recorded_quote(void **state)
 static void test_files(void **state)
 {
 	(void)state;
+	static const char another[] = "{\"version\":1,\"measurements\":[{\"kind\":\"simulated\","
+				      "\"values\":{\"measurement\":\"" ANOTHER "\"}}]}";
 	struct node_judge *judge = NULL;
 	struct cs_why why = {{0}};
 	assert_err(open_judge(&judge, "{\"version\":1}", NULL, &why), CS_ERR_INVALID);
 	assert_non_null(strstr(why.text, "lists no measurements"));
 	assert_err(open_judge(&judge, "{\"version\":2,\"measurements\":[]}", NULL, &why),
 		   CS_ERR_UNSUPPORTED);
-	assert_err(open_judge(&judge, "{\"version\":1,\"measurements\":[]}", "/nowhere", &why),
+	assert_err(open_judge(&judge, "{\"version\":1,\"measurements\":[]}", NULL, &why),
 		   CS_ERR_INVALID);
+	assert_non_null(strstr(why.text, "an empty list accepts nothing"));
+	assert_err(open_judge(&judge, another, "/nowhere", &why), CS_ERR_INVALID);
 	/* JSON that is no collateral, such as the policy itself, is an error there. */
-	assert_true(open_judge(&judge, "{\"version\":1,\"measurements\":[]}", folder, &why) !=
-		    CS_OK);
-	assert_ok(open_judge(&judge, "{\"version\":1,\"measurements\":[]}", collateral, &why));
+	assert_true(open_judge(&judge, another, folder, &why) != CS_OK);
+	assert_ok(open_judge(&judge, another, collateral, &why));
 	assert_false(node_judge_is_insecure(judge));
 	assert_ok(node_judge_reload(judge, &why));
 	write_text(collateral_path, "{\"tcbInfo\":{},\"signature\":\"00\"}");

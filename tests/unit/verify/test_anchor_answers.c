@@ -7,6 +7,9 @@
 #define QUORUM 3u
 #define NOW_MS 1767225600000u
 
+#define QUESTION(keys, nonce, error_ms) ((struct verify_time_question){&(keys), &(nonce), error_ms})
+#define CLAIM(owner, anchor) ((struct verify_anchor_claim){owner, anchor})
+
 static struct cs_sig *sig;
 static struct cs_hash nonce;
 static struct verify_anchor_owner owner;
@@ -61,8 +64,8 @@ static enum cs_err judge(enum verify_anchor_verdict *verdict, const struct verif
 	const struct verify_time_keys keys = keys_of();
 	for (size_t i = 0; i < count; i++)
 		answers[i] = answer_of(i, &said[i], &owner);
-	return verify_anchor_answers(&proof, verdict, sig, &keys, &nonce, 1000, &owner, own,
-				     answers, count, NULL);
+	return verify_anchor_answers(&proof, verdict, sig, &QUESTION(keys, nonce, 1000),
+				     &CLAIM(owner, *own), answers, count, NULL);
 }
 
 static void check(enum verify_anchor_verdict want, struct verify_anchor own, struct verify_anchor a,
@@ -126,8 +129,9 @@ static void test_who_does_not_count(void **state)
 	do {                                                                                       \
 		memcpy(answers, good, sizeof good);                                                \
 		__VA_ARGS__;                                                                       \
-		assert_int_equal(verify_anchor_answers(&proof, &verdict, sig, &keys, &nonce, 1000, \
-						       &owner, &own, answers, QUORUM, NULL),       \
+		assert_int_equal(verify_anchor_answers(&proof, &verdict, sig,                      \
+						       &QUESTION(keys, nonce, 1000),               \
+						       &CLAIM(owner, own), answers, QUORUM, NULL), \
 				 CS_ERR_UNAUTHORIZED);                                             \
 	} while (0)
 	REFUSED(answers[0] = answer_of(0, &own, &another));
@@ -152,8 +156,8 @@ static void test_who_does_not_count(void **state)
 	const struct verify_anchor_answer stale = answer_of(0, &own, &owner);
 	nonce.b[0] ^= 1;
 	REFUSED(answers[0] = stale);
-	assert_ok(verify_anchor_answers(&proof, &verdict, sig, &keys, &nonce, 1000, &owner, &own,
-					good, QUORUM, NULL));
+	assert_ok(verify_anchor_answers(&proof, &verdict, sig, &QUESTION(keys, nonce, 1000),
+					&CLAIM(owner, own), good, QUORUM, NULL));
 	assert_int_equal(proof.asked_by_s, NOW_MS / 1000 + 1);
 	assert_int_equal(proof.now_from_s, NOW_MS / 1000 - 1);
 }
@@ -246,12 +250,12 @@ static void test_vectors(void **state)
 			    hash_of(one, "answer"));
 		verify_anchor_key(place, &of);
 		assert_bytes(CS_BYTES_OF(place), bytes_of(one, "state_key"));
-		assert_ok(verify_anchor_answers(&proof, &verdict, sig, &keys, &asked, 0, &of,
-						&anchor, &answer, 1, NULL));
+		assert_ok(verify_anchor_answers(&proof, &verdict, sig, &QUESTION(keys, asked, 0),
+						&CLAIM(of, anchor), &answer, 1, NULL));
 		assert_int_equal(verdict, VERIFY_ANCHOR_PROVEN);
 		answer.anchor.start.b[0] ^= 1;
-		assert_err(verify_anchor_answers(&proof, &verdict, sig, &keys, &asked, 0, &of,
-						 &anchor, &answer, 1, NULL),
+		assert_err(verify_anchor_answers(&proof, &verdict, sig, &QUESTION(keys, asked, 0),
+						 &CLAIM(of, anchor), &answer, 1, NULL),
 			   CS_ERR_UNAUTHORIZED);
 	}
 	json_decref(file);

@@ -6,6 +6,8 @@
 #define BEGIN_MS 1767225600000u
 #define BEGIN_S 1767225600u
 
+#define QUESTION(keys, nonce, error_ms) ((struct verify_time_question){&(keys), &(nonce), error_ms})
+
 static struct cs_sig *sig;
 static struct cs_hash nonce;
 
@@ -73,13 +75,15 @@ static void test_vectors(void **state)
 		assert_int_equal(signature.n, sizeof answer.signature);
 		memcpy(answer.signature, signature.p, signature.n);
 		assert_hash(verify_time_digest(&asked, answer.time_ms), hash_of(one, "digest"));
-		assert_ok(verify_time_answers(&proof, sig, &keys, &asked, 0, &answer, 1, NULL));
+		assert_ok(verify_time_answers(&proof, sig, &QUESTION(keys, asked, 0), &answer, 1,
+					      NULL));
 		assert_int_equal(proof.count, 1);
 		assert_int_equal(proof.now_from_s, answer.time_ms / 1000);
 		assert_int_equal(proof.asked_by_s,
 				 answer.time_ms / 1000 + (answer.time_ms % 1000 != 0));
 		answer.time_ms ^= 1;
-		assert_err(verify_time_answers(&proof, sig, &keys, &asked, 0, &answer, 1, NULL),
+		assert_err(verify_time_answers(&proof, sig, &QUESTION(keys, asked, 0), &answer, 1,
+					       NULL),
 			   CS_ERR_UNAUTHORIZED);
 	}
 	json_decref(file);
@@ -98,7 +102,8 @@ static void assert_proof(size_t threshold, const uint64_t *seconds, size_t count
 	struct verify_time_proof proof;
 	for (size_t i = 0; i < count; i++)
 		answers[i] = answer_of(i, BEGIN_MS + 1000 * seconds[i]);
-	assert_ok(verify_time_answers(&proof, sig, &keys, &nonce, error_ms, answers, count, NULL));
+	assert_ok(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, error_ms), answers, count,
+				      NULL));
 	assert_int_equal(proof.count, count);
 	assert_int_equal(proof.now_from_s - BEGIN_S, want.now_from_s);
 	assert_int_equal(proof.asked_by_s - BEGIN_S, want.asked_by_s);
@@ -123,15 +128,17 @@ static void assert_count(const struct verify_time_answer *answers, size_t count,
 	const struct verify_time_keys keys = keys_of(1, 3), all = keys_of(KEYS, KEYS);
 	struct verify_time_proof proof = {0};
 	if (want == 0) {
-		assert_err(verify_time_answers(&proof, sig, &keys, &nonce, 0, answers, count, NULL),
+		assert_err(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 0), answers,
+					       count, NULL),
 			   CS_ERR_UNAUTHORIZED);
 		return;
 	}
-	assert_ok(verify_time_answers(&proof, sig, &keys, &nonce, 0, answers, count, NULL));
+	assert_ok(
+		verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 0), answers, count, NULL));
 	assert_int_equal(proof.count, want);
 	if (want < 3)
 		return;
-	assert_err(verify_time_answers(&proof, sig, &all, &nonce, 0, answers, count, NULL),
+	assert_err(verify_time_answers(&proof, sig, &QUESTION(all, nonce, 0), answers, count, NULL),
 		   CS_ERR_UNAUTHORIZED);
 }
 
@@ -169,31 +176,31 @@ static void test_refusals(void **state)
 	struct cs_why why = {""};
 	(void)state;
 	answers[0] = answer_of(0, UINT64_MAX);
-	assert_err(verify_time_answers(&proof, sig, &keys, &nonce, 1, answers, 1, &why),
+	assert_err(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 1), answers, 1, &why),
 		   CS_ERR_OVERFLOW);
 	assert_true(why.text[0] != 0);
-	assert_err(
-		verify_time_answers(&proof, sig, &keys, &nonce, 1, answers, CS_LEN(answers), &why),
-		CS_ERR_TOO_LARGE);
+	assert_err(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 1), answers,
+				       CS_LEN(answers), &why),
+		   CS_ERR_TOO_LARGE);
 	keys.threshold = 0;
-	assert_err(verify_time_answers(&proof, sig, &keys, &nonce, 0, answers, 1, &why),
+	assert_err(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 0), answers, 1, &why),
 		   CS_ERR_INVALID);
 	keys.threshold = 3;
-	assert_err(verify_time_answers(&proof, sig, &keys, &nonce, 0, answers, 1, &why),
+	assert_err(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 0), answers, 1, &why),
 		   CS_ERR_INVALID);
 	keys.threshold = 1;
 	keys.keys[1] = keys.keys[0];
-	assert_err(verify_time_answers(&proof, sig, &keys, &nonce, 0, answers, 1, &why),
+	assert_err(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 0), answers, 1, &why),
 		   CS_ERR_INVALID);
 	keys = keys_of(1, 2);
 	keys.count = VERIFY_TIME_KEYS_MAX + 1;
-	assert_err(verify_time_answers(&proof, sig, &keys, &nonce, 0, answers, 1, &why),
+	assert_err(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 0), answers, 1, &why),
 		   CS_ERR_INVALID);
 	assert_int_equal(proof.count, 7);
 	/* The smallest time: nothing is below 0. */
 	keys = keys_of(1, 2);
 	answers[0] = answer_of(0, 999);
-	assert_ok(verify_time_answers(&proof, sig, &keys, &nonce, 1000, answers, 1, &why));
+	assert_ok(verify_time_answers(&proof, sig, &QUESTION(keys, nonce, 1000), answers, 1, &why));
 	assert_int_equal(proof.now_from_s, 0);
 	assert_int_equal(proof.asked_by_s, 2);
 }

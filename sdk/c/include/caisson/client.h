@@ -130,11 +130,15 @@ struct caisson_send {
 	/* Of your own (1 to 128 characters), where a request must survive even the death of this
 	 * process. NULL: 16 random bytes in hex. */
 	const char *idempotency_key;
+	/* Of W3C Trace Context, as your tracer gives them; the message and its webhooks carry them. A
+	 * gateway ignores what is not right. */
+	const char *traceparent;
+	const char *tracestate;
 };
 
 /* POST /v1/messages and POST /v1/transfers. The answer has `request_id`, by which the message is
  * watched, and in mode PREPARE `transactions`. INVALID: no recipient or mode, a member of the other
- * function, or a number of attributes above 2^63 - 1; REFUSED: what the gateway says to it. */
+ * function, a number of attributes above 2^63 - 1, or what no header has; REFUSED: what the gateway says to it. */
 CAISSON_NODISCARD enum caisson_err caisson_send_message(struct caisson_gateway *gateway,
 							struct caisson_answer **answer,
 							const struct caisson_send *send,

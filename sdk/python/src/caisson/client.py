@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import ssl
 import time
@@ -65,30 +66,33 @@ class Gateway:
     # ---- creating ----
 
     def send_message(self, *, to: str, payload: bytes, mode: Mode, from_chain: str | None = None, sender: str | None = None,
-                     attributes: Attributes | None = None, transaction: str | None = None, idempotency_key: str | None = None) -> Request:
+                     attributes: Attributes | None = None, transaction: str | None = None, idempotency_key: str | None = None,
+                     traceparent: str | None = None, tracestate: str | None = None) -> Request:
         """`POST /v1/messages`. to: CAIP-10. mode prepare gives the transactions for the application to sign (sender, the address
         that will, is looked at then); submit has the gateway send what it signed, transaction; sponsored has the operator's account
         send them. from_chain: CAIP-2, needed where the gateway serves several.
 
         idempotency_key: of your own, where a request must survive even the death of this process; made anew otherwise.
+        traceparent, tracestate: of W3C Trace Context, as your tracer gives them; the message and its webhooks carry them. A gateway ignores what is not right.
         """
-        return self._create("/v1/messages", {"payload": "0x" + payload.hex()}, to, mode, from_chain, sender, attributes, transaction, idempotency_key)
+        headers = _headers(idempotency_key, traceparent, tracestate)
+        return self._create("/v1/messages", {"payload": "0x" + payload.hex()}, to, mode, from_chain, sender, attributes, transaction, headers)
 
     def transfer(self, *, to: str, amount: int, mode: Mode, token: str | None = None, from_chain: str | None = None,
                  sender: str | None = None, attributes: Attributes | None = None, transaction: str | None = None,
-                 idempotency_key: str | None = None) -> Request:
+                 idempotency_key: str | None = None, traceparent: str | None = None, tracestate: str | None = None) -> Request:
         """`POST /v1/transfers`, as send_message. amount: in the token's smallest unit. token: default, the chain's of the configuration."""
         members: dict[str, object] = {"amount": str(amount)}
         if token is not None:
             members["token"] = token
-        return self._create("/v1/transfers", members, to, mode, from_chain, sender, attributes, transaction, idempotency_key)
+        headers = _headers(idempotency_key, traceparent, tracestate)
+        return self._create("/v1/transfers", members, to, mode, from_chain, sender, attributes, transaction, headers)
 
     def _create(self, path: str, members: dict[str, object], to: str, mode: Mode, from_chain: str | None, sender: str | None,
-                attributes: Attributes | None, transaction: str | None, idempotency_key: str | None) -> Request:
+                attributes: Attributes | None, transaction: str | None, headers: Mapping[str, str]) -> Request:
         optional = {"from_chain": from_chain, "from": sender, "attributes": attributes, "transaction": transaction}
         body = {**members, "to": to, "mode": mode, **{name: value for name, value in optional.items() if value is not None}}
-        key = idempotency_key if idempotency_key is not None else secrets.token_hex(16)
-        return cast(Request, self._call("POST", path, body, headers={"Idempotency-Key": key}, repeat=True))
+        return cast(Request, self._call("POST", path, body, headers=headers, repeat=True))
 
     # ---- looking ----
 
@@ -301,6 +305,17 @@ def _problem(reply: Reply, answer: object) -> ApiError | BadReply | Unreachable:
     if reply.status in AWAY:
         return Unreachable(f"HTTP {reply.status} of something in front of the gateway")
     return BadReply(f"HTTP {reply.status} without an answer that a gateway gives")
+
+
+def _headers(idempotency_key: str | None, traceparent: str | None, tracestate: str | None) -> dict[str, str]:
+    """Of a request that creates something."""
+    headers = {"Idempotency-Key": idempotency_key if idempotency_key is not None else secrets.token_hex(16)}
+    for name, value in (("traceparent", traceparent), ("tracestate", tracestate)):
+        if value is not None:
+            if not re.fullmatch(r"[\t -~]*", value):
+                raise ValueError(f"{name}: has characters that no header has")
+            headers[name] = value
+    return headers
 
 
 def _is_passing(error: ApiError) -> bool:

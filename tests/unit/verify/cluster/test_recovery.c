@@ -46,11 +46,11 @@ static enum cs_err answer(struct scene_cluster *c, unsigned holder, const struct
 {
 	struct cs_buf out = scene_buf(256);
 	const struct cluster_recovery_question question = {cs_buf_view(recovery),
-							   cs_buf_view(request)};
+							   cs_buf_view(request), &c->scene->now};
 	const struct cs_secret random = scene_random(c->scene);
 	struct cluster_peer asker;
 	CS_TRY(cluster_recovery_answer(&out, &asker, &question, &holders[holder], c->manifest,
-				       &c->guard_tools, &random, &c->scene->now, &c->why));
+				       &c->guard_tools, &random, &c->why));
 	assert_int_equal(asker.role, CLUSTER_KEY_SERVER);
 	assert_string_equal(asker.build, "key_server-k");
 	*share = cs_buf_view(&out);
