@@ -62,10 +62,10 @@ enum cs_err gateway_stage_pick(struct gateway_stage *stage, enum gateway_lane la
 			       struct gateway_message rows[CS_BATCH_MAX], size_t count_max,
 			       size_t *count)
 {
-	bool new = lane == GATEWAY_LANE_NEW;
-	pick->newest_first = new || stage->newest;
+	bool is_new = lane == GATEWAY_LANE_NEW;
+	pick->newest_first = is_new || stage->newest;
 	*count = 0;
-	if (new || count_max == 1) {
+	if (is_new || count_max == 1) {
 		CS_TRY(gateway_journal_pick(journal, pick, rows, 1, count));
 		if (*count == 0)
 			return CS_OK;
@@ -73,7 +73,7 @@ enum cs_err gateway_stage_pick(struct gateway_stage *stage, enum gateway_lane la
 		if (*count == 1 && count_max == 1)
 			return CS_OK;
 		/* Only what was tried stands before what is newer. */
-		if (new &&rows[0].tries == 0 &&
+		if (is_new && rows[0].tries == 0 &&
 		    !gateway_stage_is_new(stage, &rows[0], pick->due_ms))
 			return CS_OK;
 	}

@@ -7,7 +7,7 @@ from adapters.driver import Driver
 from adapters.proxies import RpcProxy
 from lib import chains
 
-WINDOW, BATCH, MESSAGES = 256, 256, 20
+WINDOW, BATCH, MESSAGES = 256, 100, 20
 HEADER = "eth_getBlockByNumber"
 
 
@@ -21,7 +21,7 @@ def old(auto):
     rpc.call("evm_setAutomine", True)
     block = rpc.call("eth_getBlockByHash", rpc.wait_receipt(txs[0])["blockHash"], False)
     assert len(block["transactions"]) == MESSAGES
-    auto.chain.mine(2 * WINDOW + 50)
+    auto.chain.mine(WINDOW + BATCH + 50)
     return {"height": int(block["number"], 16), "hash": block["hash"], "receipts_root": block["receiptsRoot"], "address": auto.contract.address}
 
 

@@ -24,6 +24,7 @@ AGREEMENT_TIMEOUT_S = 12
 START_TRIES = 3
 USER_COUNT = 6
 BALANCE_WEI = 10**22
+MINED_AT_ONCE = 50  # by one call: on a busy machine a block takes a tenth of a second, and a call has 30
 
 
 class Chain:
@@ -106,7 +107,8 @@ class Anvil(Chain):
             raise
 
     def mine(self, count: int = 1, interval: int = 1) -> None:
-        self.rpc.call("anvil_mine", hex(count), hex(interval))
+        for done in range(0, count, MINED_AT_ONCE):
+            self.rpc.call("anvil_mine", hex(min(MINED_AT_ONCE, count - done)), hex(interval))
 
 
 # Of a bridge that is kept: random bytes, set before anything is made (docker/make-bridge).
