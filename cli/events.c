@@ -54,20 +54,21 @@ static bool is_closed(void *context)
  * http it is the gateway itself, and its other port on the same host. */
 static bool events_url(char *url, size_t size, const char *base, uint64_t port)
 {
+	int n = 0;
 	if (strncmp(base, "https://", 8) == 0) {
-		snprintf(url, size, "wss://%s/v1/events", base + 8);
-		return true;
+		n = snprintf(url, size, "wss://%s/v1/events", base + 8);
+		return n > 0 && (size_t)n < size;
 	}
 	if (strncmp(base, "http://", 7) != 0 || port == 0 || port > UINT16_MAX)
 		return false;
 	const char *host = base + 7;
-	size_t n = strcspn(host, "/");
-	const char *end = memchr(host, ']', n);
-	const char *colon = memchr(end ? end : host, ':', n - (size_t)(end ? end - host : 0));
+	size_t length = strcspn(host, "/");
+	const char *end = memchr(host, ']', length);
+	const char *colon = memchr(end ? end : host, ':', length - (size_t)(end ? end - host : 0));
 	if (colon)
-		n = (size_t)(colon - host);
-	snprintf(url, size, "ws://%.*s:%u/v1/events", (int)n, host, (unsigned)port);
-	return true;
+		length = (size_t)(colon - host);
+	n = snprintf(url, size, "ws://%.*s:%u/v1/events", (int)length, host, (unsigned)port);
+	return n > 0 && (size_t)n < size;
 }
 
 /* Without --cursor the stream begins with what is new now. */

@@ -11,6 +11,7 @@ struct answer {
 	uint64_t n;
 	uint64_t version;
 	unsigned reload_count;
+	struct cs_hash sha256; /* of the text */
 	uint8_t *text;
 	size_t size;
 	size_t room;
@@ -37,13 +38,15 @@ static char side_of(const char *side)
 	return strcmp(side, "destination") == 0 ? 'd' : 0;
 }
 
-struct cs_bytes gateway_answer(struct gateway *gateway, const struct cs_hash *id, const char *side)
+struct cs_bytes gateway_answer(struct gateway *gateway, const struct cs_hash *id, const char *side,
+			       const struct cs_hash **sha256)
 {
 	const struct answer *answer = place(gateway, id);
 	if (answer->size == 0 || !cs_hash_eq(&answer->id, id) || answer->side != side_of(side) ||
 	    answer->version != gateway_journal_version(gateway->journal, answer->n) ||
 	    answer->reload_count != gateway->reload_count)
 		return CS_BYTES_NONE;
+	*sha256 = &answer->sha256;
 	return cs_bytes(answer->text, answer->size);
 }
 
@@ -67,6 +70,7 @@ void gateway_answer_keep(struct gateway *gateway, const struct gateway_message *
 	answer->n = message->n;
 	answer->version = gateway_journal_version(gateway->journal, message->n);
 	answer->reload_count = gateway->reload_count;
+	answer->sha256 = cs_sha256(text);
 	answer->size = 0;
 	answer->text = host_append(answer->text, &answer->size, &answer->room, text.p, text.n);
 }

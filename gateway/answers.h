@@ -9,9 +9,10 @@
 #define GATEWAY_ANSWERS 256u
 #define GATEWAY_ANSWER_SIZE_MAX (16u * 1024)
 
-/* side: of the query, NULL where it has none. Empty: there is none, or something has changed. A view until the
- * next turn of the loop. */
-struct cs_bytes gateway_answer(struct gateway *gateway, const struct cs_hash *id, const char *side);
+/* side: of the query, NULL where it has none. Empty: there is none, or something has changed. Text and *sha256, which
+ * is untouched then, are views until the next turn of the loop. */
+struct cs_bytes gateway_answer(struct gateway *gateway, const struct cs_hash *id, const char *side,
+			       const struct cs_hash **sha256);
 /* To be called in the turn in which the text was made of the message. Copied; what may change without the journal,
  * or is too large, is not kept. */
 void gateway_answer_keep(struct gateway *gateway, const struct gateway_message *message,

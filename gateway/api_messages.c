@@ -281,9 +281,10 @@ static void get_message(void *context, struct host_http_exchange *exchange)
 	const char *side = host_http_query(exchange, "side");
 	struct cs_hash hash;
 	if (id[0] == '0' && cs_unhex(hash.b, sizeof(hash.b), cs_bytes_str(id)) == CS_OK) {
-		struct cs_bytes kept = gateway_answer(gateway, &hash, side);
+		const struct cs_hash *sha256 = NULL;
+		struct cs_bytes kept = gateway_answer(gateway, &hash, side, &sha256);
 		if (kept.n > 0) {
-			host_http_reply(exchange, 200, "application/json", kept);
+			host_http_reply_hashed(exchange, kept, sha256);
 			return;
 		}
 	}

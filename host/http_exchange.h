@@ -56,6 +56,7 @@ struct host_http_exchange {
 	struct MHD_Response *response;   /* made, not yet queued */
 	struct host_http_stream *stream; /* what the response reads from, or NULL */
 	bool is_file;                    /* the reply has an ETag in any case */
+	const struct cs_hash *body_hash; /* while it is made: SHA-256, or NULL */
 	uint32_t header_count;
 	char *headers[HOST_HTTP_REPLY_HEADERS_MAX][2];
 	bool handler_holds; /* a handler has it and has not replied */

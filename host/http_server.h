@@ -120,6 +120,9 @@ const struct host_api_key *host_http_key(const struct host_http_exchange *exchan
 /* Before the reply; at most 8; value without line breaks, copied. */
 void host_http_reply_header(struct host_http_exchange *exchange, const char *name,
 			    const char *value);
+/* 200 with JSON whose SHA-256 is known, so that its ETag costs nothing. The body is copied. */
+void host_http_reply_hashed(struct host_http_exchange *exchange, struct cs_bytes body,
+			    const struct cs_hash *sha256);
 /* The body is copied. */
 void host_http_reply(struct host_http_exchange *exchange, int status, const char *content_type,
 		     struct cs_bytes body);

@@ -122,9 +122,14 @@ static void keep_it(struct fixture *f, const char *side)
 
 static bool is_kept(struct fixture *f, const char *side)
 {
-	struct cs_bytes kept = gateway_answer(&f->gateway, &f->message.id, side);
-	assert_true(kept.n == 0 || cs_bytes_eq(kept, cs_bytes_str("{\"a\":1}")));
-	return kept.n > 0;
+	const struct cs_hash *sha256 = NULL;
+	const struct cs_hash expected = cs_sha256(cs_bytes_str("{\"a\":1}"));
+	struct cs_bytes kept = gateway_answer(&f->gateway, &f->message.id, side, &sha256);
+	if (kept.n == 0)
+		return false;
+	assert_true(cs_bytes_eq(kept, cs_bytes_str("{\"a\":1}")));
+	assert_true(cs_hash_eq(sha256, &expected));
+	return true;
 }
 
 static void one_that_was_kept_is_found_by_what_was_asked(void **state)
@@ -143,7 +148,9 @@ static void one_that_was_kept_is_found_by_what_was_asked(void **state)
 	assert_false(is_kept(f, NULL));
 	/* Another message in the same place. */
 	struct cs_hash other = a_hash(1, 3);
-	assert_int_equal(gateway_answer(&f->gateway, &other, "source").n, 0);
+	const struct cs_hash *sha256 = NULL;
+	assert_int_equal(gateway_answer(&f->gateway, &other, "source", &sha256).n, 0);
+	assert_null(sha256);
 }
 
 static void every_change_ends_it(void **state)
@@ -200,11 +207,13 @@ static void a_large_one_is_not_kept(void **state)
 {
 	struct fixture *f = *state;
 	static char text[GATEWAY_ANSWER_SIZE_MAX + 1];
+	const struct cs_hash *sha256 = NULL;
 	memset(text, 'a', sizeof(text));
 	gateway_answer_keep(&f->gateway, &f->message, NULL, cs_bytes(text, sizeof(text)));
-	assert_int_equal(gateway_answer(&f->gateway, &f->message.id, NULL).n, 0);
+	assert_int_equal(gateway_answer(&f->gateway, &f->message.id, NULL, &sha256).n, 0);
 	gateway_answer_keep(&f->gateway, &f->message, NULL, cs_bytes(text, sizeof(text) - 1));
-	assert_int_equal(gateway_answer(&f->gateway, &f->message.id, NULL).n, sizeof(text) - 1);
+	assert_int_equal(gateway_answer(&f->gateway, &f->message.id, NULL, &sha256).n,
+			 sizeof(text) - 1);
 }
 
 int main(void)
