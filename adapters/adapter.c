@@ -150,6 +150,12 @@ size_t adapter_others(struct adapter *adapter, struct adapter_header others[ADAP
 	return adapter->ops->others != NULL ? adapter->ops->others(adapter, others) : 0;
 }
 
+enum cs_err adapter_accept_reorg(struct adapter *adapter, const struct cs_hash *new_hash)
+{
+	return adapter->ops->accept_reorg != NULL ? adapter->ops->accept_reorg(adapter, new_hash)
+						  : CS_ERR_NOT_FOUND;
+}
+
 size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			 size_t count_max)
 {

@@ -198,7 +198,9 @@ struct adapter_block {
  * the enclave's to say. A fork at or below what adapter_final named, or beyond the window, is
  * reported only when the other endpoints do not outvote it (an endpoint that stands alone against
  * them is set aside, ADAPTER_ENDPOINT_DIVERGED, and nothing is reported). diverged: such a fork
- * that no other endpoint confirms: what a single node says, and no reason to stop for good. */
+ * that no other endpoint confirms: what a single node says, and no reason to stop for good.
+ *   One that is deeper than the configured bound is told by held() first: nothing is withdrawn, and
+ * nothing is reported, until the branch that was reported is back, or adapter_accept_reorg. */
 struct adapter_reorg {
 	uint64_t from;
 	uint64_t old_tip;
@@ -265,7 +267,8 @@ struct adapter_endpoint {
 };
 
 /* Called from the loop. head: the newest header changed (before its events are known). block: see
- * above. progress: after every stretch of blocks, events or none; the cursor is a view. stalled: no
+ * above. held: a reorganisation waits, or another one does; NULL: none does any more.
+ * progress: after every stretch of blocks, events or none; the cursor is a view. stalled: no
  * new head for longer than it should take; 0 when it moves again. conflict: of a chain whose blocks are
  * never withdrawn, another block at a height that was reported, signed by its validators: for the
  * enclave to judge (adapter_others). Any of them may be NULL. */
@@ -275,6 +278,7 @@ struct adapter_listener {
 	void (*block)(void *ctx, const struct adapter_block *block);
 	void (*progress)(void *ctx, const struct adapter_cursor *cursor);
 	void (*reorg)(void *ctx, const struct adapter_reorg *reorg);
+	void (*held)(void *ctx, const struct adapter_reorg *reorg);
 	void (*stalled)(void *ctx, uint64_t stalled_ms);
 	void (*conflict)(void *ctx, const struct adapter_block_id *other);
 	void (*endpoint)(void *ctx, const struct adapter_endpoint *endpoint);
@@ -536,6 +540,8 @@ struct adapter_ops {
 	enum cs_err (*rescan)(struct adapter *adapter, uint64_t from, uint64_t to,
 			      adapter_done_fn *done, void *ctx);
 	void (*final)(struct adapter *adapter, const struct adapter_block_id *block);
+	/* NULL: its blocks are never withdrawn. */
+	enum cs_err (*accept_reorg)(struct adapter *adapter, const struct cs_hash *new_hash);
 	enum cs_err (*submit)(struct adapter *adapter, struct adapter_tx **tx,
 			      const struct adapter_submission *submission);
 	void (*tx_signed)(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);
@@ -624,6 +630,10 @@ CS_NODISCARD enum cs_err adapter_rescan(struct adapter *adapter, uint64_t from, 
  * endpoint (struct adapter_reorg); where another block was reported at its height, any fork is
  * followed. Before the first call nothing is final. */
 void adapter_final(struct adapter *adapter, const struct adapter_block_id *block);
+/* Follows the reorganisation that was told by `held` with this new_hash, soon. NOT_FOUND: none waits;
+ * CONFLICT: another one does. */
+CS_NODISCARD enum cs_err adapter_accept_reorg(struct adapter *adapter,
+					      const struct cs_hash *new_hash);
 
 /* FULL: too many are open for this account. The tx is valid until its report of SETTLED or FAILED. */
 CS_NODISCARD enum cs_err adapter_submit(struct adapter *adapter, struct adapter_tx **tx,

@@ -4,6 +4,8 @@
 #include "host/loop.h"
 #include "wire/convert.h"
 
+#include <stdio.h>
+
 #define FEED_PAUSE_MS 300u
 /* A node that announces a head before it serves it. */
 #define FEED_SOON_MS 20u
@@ -60,6 +62,8 @@ const char *adapter_follow_trouble(const struct adapter_follow *follow)
 		return "a chain is frozen";
 	if (follow->diverged)
 		return "a chain's node tells a branch without the final block";
+	if (follow->is_held)
+		return "a reorganisation of a chain waits for an operator";
 	if (follow->head_height == 0)
 		return "a chain does not answer";
 	if (follow->stalled_ms != 0)
@@ -362,6 +366,31 @@ void adapter_follow_reorg(struct adapter_follow *follow, const struct adapter_re
 	if (reorg->from <= follow->client_head &&
 	    (follow->feed_from == 0 || reorg->from < follow->feed_from))
 		follow->feed_from = reorg->from;
+}
+
+void adapter_follow_held(struct adapter_follow *follow, const struct adapter_reorg *reorg)
+{
+	bool was_held = follow->is_held;
+	char why[160];
+
+	follow->is_held = reorg != NULL;
+	if (reorg == NULL) {
+		if (was_held)
+			log_info("chain.reorg_released", LOG_TEXT("chain", follow->name));
+		return;
+	}
+	follow->held = *reorg;
+	log_warn("chain.reorg_waits", LOG_TEXT("chain", follow->name), LOG_U64("from", reorg->from),
+		 LOG_U64("old_tip", reorg->old_tip),
+		 LOG_BOOL("beyond_window", reorg->beyond_window),
+		 LOG_HASH("new", &reorg->new_hash));
+	if (was_held)
+		return; /* a node that tells one after the other is told of once */
+	(void)snprintf(why, sizeof(why),
+		       "a reorganisation of %llu blocks from %llu waits for an operator",
+		       (unsigned long long)(reorg->old_tip - reorg->from + 1),
+		       (unsigned long long)reorg->from);
+	tell(follow, "chain.reorg_held", why);
 }
 
 void adapter_follow_conflict(struct adapter_follow *follow, const struct adapter_block_id *other)

@@ -28,8 +28,8 @@ struct adapter_follow_ops {
 	void (*changed)(void *context);
 	/* There may be work. */
 	void (*wake)(void *context);
-	/* The chain stopped, beside the line in the log: "chain.frozen" or "chain.diverged", a
-	 * literal, and why. NULL: the log is enough. */
+	/* The chain stopped, beside the line in the log: "chain.frozen", "chain.diverged" or
+	 * "chain.reorg_held", a literal, and why. NULL: the log is enough. */
 	void (*tell)(void *context, const char *event, const char *why);
 	/* The client shall not be fed above what it returns, at most `to`, for the sake of what
 	 * waits to be proven; asked only for heights above final + ADAPTER_FOLLOW_LEAD. NULL:
@@ -53,6 +53,8 @@ struct adapter_follow {
 	uint64_t head_time_s;
 	uint64_t cursor_height;
 	uint64_t stalled_ms;
+	bool is_held; /* a reorganisation waits for an operator */
+	struct adapter_reorg held;
 	/* the enclave's light client, as it said last */
 	bool created;
 	bool frozen;
@@ -79,6 +81,8 @@ void adapter_follow_head(struct adapter_follow *follow, const struct adapter_hea
 /* Everything up to the cursor was reported; feeds too. An empty cursor changes nothing. */
 void adapter_follow_progress(struct adapter_follow *follow, const struct adapter_cursor *cursor);
 void adapter_follow_reorg(struct adapter_follow *follow, const struct adapter_reorg *reorg);
+/* NULL: none waits any more. */
+void adapter_follow_held(struct adapter_follow *follow, const struct adapter_reorg *reorg);
 /* Two signed blocks of one height: the enclave is shown the other one as soon as its client has ours
  * (adapter_others). */
 void adapter_follow_conflict(struct adapter_follow *follow, const struct adapter_block_id *other);

@@ -28,6 +28,20 @@ static json_t *endpoints_json(struct adapter *adapter)
 	return list;
 }
 
+static json_t *held_json(const struct adapter_follow *follow)
+{
+	const struct adapter_reorg *held = &follow->held;
+	if (!follow->is_held)
+		return json_null();
+	json_t *json = json_object();
+	json_object_set_new(json, "from_height", host_json_u64(held->from));
+	json_object_set_new(json, "blocks", host_json_u64(held->old_tip - held->from + 1));
+	json_object_set_new(json, "deeper", json_boolean(held->beyond_window));
+	json_object_set_new(json, "reported_hash", host_json_hash(&held->old_hash));
+	json_object_set_new(json, "block_hash", host_json_hash(&held->new_hash));
+	return json;
+}
+
 json_t *adapter_follow_json(const struct adapter_follow *follow)
 {
 	json_t *json = json_object();
@@ -44,6 +58,7 @@ json_t *adapter_follow_json(const struct adapter_follow *follow)
 	json_object_set_new(json, "client_stands_ms",
 			    host_json_u64(adapter_follow_stands_ms(follow)));
 	json_object_set_new(json, "diverged", json_boolean(follow->diverged));
+	json_object_set_new(json, "reorg_held", held_json(follow));
 	json_object_set_new(json, "endpoints", endpoints_json(follow->adapter));
 	return json;
 }

@@ -114,6 +114,12 @@ static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 	adapter_follow_reorg(listen->follow, reorg);
 }
 
+static void on_held(void *ctx, const struct adapter_reorg *reorg)
+{
+	struct adapter_listen *listen = ctx;
+	adapter_follow_held(listen->follow, reorg);
+}
+
 /* ---- starting ---- */
 
 static enum cs_err load_cursor(struct adapter_listen *listen, struct adapter_cursor *cursor)
@@ -215,6 +221,7 @@ static enum cs_err new_evm(struct adapter **adapter, struct host_loop *loop,
 		.blocks_on_demand = from->blocks_on_demand,
 		.hedge = hedge_of(from),
 		.settle_blocks = from->settle_blocks,
+		.reorg_blocks_max = from->reorg_blocks_max,
 		.replace_blocks = from->replace_blocks,
 		.in_flight_max = from->in_flight_max,
 		.max_fee_cap_wei = from->max_fee_wei,
@@ -278,6 +285,7 @@ enum cs_err adapter_listen_make(struct adapter_listen *listen,
 						  .block = on_block,
 						  .progress = on_progress,
 						  .reorg = on_reorg,
+						  .held = on_held,
 						  .stalled = on_stalled,
 						  .conflict = on_conflict,
 						  .endpoint = on_endpoint};
@@ -301,6 +309,7 @@ enum cs_err adapter_listen_exchange(struct adapter_listen *listen, struct adapte
 	*adapter = next;
 	listen->follow->adapter = next;
 	adapter_follow_stalled(listen->follow, 0);
+	adapter_follow_held(listen->follow, NULL);
 	CS_TRY(load_cursor(listen, &cursor));
 	return adapter_start(next, &cursor);
 }

@@ -165,6 +165,7 @@ enum cli_exit cli_pause(struct cli *cli);
 enum cli_exit cli_resume(struct cli *cli);
 enum cli_exit cli_routes(struct cli *cli);
 enum cli_exit cli_observe(struct cli *cli);
+enum cli_exit cli_accept_reorg(struct cli *cli);
 enum cli_exit cli_clear(struct cli *cli);
 enum cli_exit cli_reload(struct cli *cli);
 enum cli_exit cli_transactions(struct cli *cli);

@@ -183,6 +183,11 @@ static void check_chain(struct doctor *doctor, const json_t *chain)
 	else if (is_true(chain, "diverged"))
 		say(doctor, BAD, "chain", "name a node whose branch holds the final block",
 		    "%s: its node's branch does not hold what is final", id);
+	else if (json_is_object(json_object_get(chain, "reorg_held")))
+		say(doctor, BAD, "chain",
+		    "compare its block with other nodes; then `caisson accept-reorg`",
+		    "%s: a reorganisation of %lld blocks waits for an operator", id,
+		    cli_number_of(json_object_get(chain, "reorg_held"), "blocks"));
 	else if (cli_number_of(chain, "stalled_ms") > 0)
 		say(doctor, WARN, "chain", "look at its nodes", "%s: no block for %lld s", id,
 		    cli_number_of(chain, "stalled_ms") / 1000);

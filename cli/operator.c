@@ -139,6 +139,29 @@ enum cli_exit cli_observe(struct cli *cli)
 	return CLI_OK;
 }
 
+enum cli_exit cli_accept_reorg(struct cli *cli)
+{
+	json_t *reply = NULL;
+	if (cli->positional_count != 2)
+		return cli_fail(cli, CLI_USAGE,
+				"which? CHAIN BLOCK_HASH, as `caisson status` has them");
+	enum cli_exit code = cli_call(cli, "POST", "/v1/operator/accept-reorg",
+				      json_pack("{s:s,s:s}", "chain", cli->positional[0],
+						"block_hash", cli->positional[1]),
+				      &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	printf("%s: %lld blocks from %lld are taken back and read again\n",
+	       cli_text_of(reply, "chain"), cli_number_of(reply, "blocks"),
+	       cli_number_of(reply, "from_height"));
+	json_decref(reply);
+	return CLI_OK;
+}
+
 enum cli_exit cli_clear(struct cli *cli)
 {
 	json_t *reply = NULL;

@@ -13,6 +13,13 @@ static void print_chain(const json_t *chain)
 		printf("          FROZEN: %s\n", cli_text_of(chain, "frozen"));
 	if (json_is_string(json_object_get(chain, "conflict")))
 		printf("          evidence: GET %s\n", cli_text_of(chain, "conflict"));
+	const json_t *held = json_object_get(chain, "reorg_held");
+	if (json_is_object(held))
+		printf("          WAITS FOR AN OPERATOR: a reorganisation of %lld blocks from "
+		       "%lld, "
+		       "block %s\n",
+		       cli_number_of(held, "blocks"), cli_number_of(held, "from_height"),
+		       cli_text_of(held, "block_hash"));
 	if (cli_number_of(chain, "stalled_ms") != 0)
 		printf("          stalled for %lld ms\n", cli_number_of(chain, "stalled_ms"));
 	if (cli_number_of(chain, "client_stands_ms") != 0)

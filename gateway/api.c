@@ -289,6 +289,7 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_api_rotation_routes(gateway);
 	gateway_api_pause_routes(gateway);
 	gateway_api_observe_routes(gateway);
+	gateway_api_reorg_routes(gateway);
 	gateway_api_clear_routes(gateway);
 	gateway_api_reload_routes(gateway);
 	gateway_api_drain_routes(gateway);

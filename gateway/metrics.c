@@ -429,6 +429,11 @@ static void collect_chain(struct gateway_chain *chain)
 		 chain->follow.frozen},
 		{"caisson_chain_diverged", "1: the node's branch does not hold the final block.",
 		 chain->follow.diverged},
+		{"caisson_chain_reorg_held_blocks",
+		 "Depth of a reorganisation that waits for an operator; 0: none does.",
+		 chain->follow.is_held
+			 ? (double)(chain->follow.held.old_tip - chain->follow.held.from + 1)
+			 : 0},
 		{"caisson_chain_stalled_seconds", "Time without a new block beyond what is usual.",
 		 (double)chain->follow.stalled_ms / 1000},
 		{"caisson_chain_client_stands_seconds",

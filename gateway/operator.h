@@ -35,6 +35,9 @@ void gateway_observe_event(struct gateway_chain *chain, const struct adapter_eve
 			   bool written);
 void gateway_api_observe_routes(struct gateway *gateway);
 
+/* ---- reorg.c: a reorganisation that waits for an operator ---- */
+void gateway_api_reorg_routes(struct gateway *gateway);
+
 /* ---- drain.c: what is under way ends, and nothing is begun ---- */
 void gateway_drain_begin(struct gateway *gateway, const char *who, uint64_t timeout_ms);
 /* Nothing is under way any more, or its time has passed. Of a drain that is on. */

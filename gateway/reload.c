@@ -61,6 +61,7 @@ static const char *const of_adapter[] = {
 	"chains[].hedge_delay_min_ms",
 	"chains[].hedge_delay_max_ms",
 	"chains[].settle_blocks",
+	"chains[].reorg_blocks_max",
 	"chains[].replace_blocks",
 	"chains[].in_flight_max",
 	"chains[].max_fee_gwei",

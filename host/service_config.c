@@ -214,6 +214,8 @@ void host_chain_config_read(struct host_chain_config *chain, const struct host_c
 	chain->hedge_delay_max_ms =
 		(unsigned)host_config_number(file, "chains[%u].hedge_delay_max_ms", i);
 	chain->settle_blocks = (unsigned)host_config_number(file, "chains[%u].settle_blocks", i);
+	chain->reorg_blocks_max =
+		(unsigned)host_config_number(file, "chains[%u].reorg_blocks_max", i);
 	chain->replace_blocks = (unsigned)host_config_number(file, "chains[%u].replace_blocks", i);
 	chain->in_flight_max = (unsigned)host_config_number(file, "chains[%u].in_flight_max", i);
 	chain->max_fee_wei =

@@ -65,6 +65,7 @@ struct host_chain_config {
 	unsigned hedge_delay_min_ms;
 	unsigned hedge_delay_max_ms;
 	unsigned settle_blocks;
+	unsigned reorg_blocks_max; /* 0: no bound */
 	unsigned replace_blocks;
 	unsigned in_flight_max;
 	uint64_t max_fee_wei;

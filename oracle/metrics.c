@@ -151,6 +151,10 @@ static void collect_chain(struct oracle *oracle, const struct oracle_chain *chai
 		 chain->follow.final_height},
 		{"caisson_oracle_chain_frozen", "Whether the light client is frozen.",
 		 chain->follow.frozen},
+		{"caisson_oracle_chain_reorg_held_blocks",
+		 "Depth of a reorganisation that is not followed; 0: none.",
+		 chain->follow.is_held ? chain->follow.held.old_tip - chain->follow.held.from + 1
+				       : 0},
 		{"caisson_oracle_chain_open_transactions", "Transactions that wait for a block.",
 		 chain->open_txs},
 	};

@@ -32,6 +32,10 @@ function ofChain(chain) {
 		found.push(alarm(`diverged ${chain.id}`, `The nodes of ${chain.id} tell another history`,
 			'Their branch does not hold the block that the enclave has as final.',
 			'Compare the endpoints below with an explorer, and replace the one that lies.'));
+	if (chain.reorg_held)
+		found.push(alarm(`held ${chain.id}`, `A reorganisation of ${chain.id} waits for an operator`,
+			`${chain.reorg_held.blocks} blocks from ${chain.reorg_held.from_height}: more than is followed without a word. Nothing of the chain is read.`,
+			`Compare block ${chain.reorg_held.from_height} with other nodes; if they have ${chain.reorg_held.block_hash}, then caisson accept-reorg.`));
 	if (chain.stalled_ms > 0)
 		found.push(warning(`stalled ${chain.id}`, `No new block of ${chain.id}`, `For ${duration(chain.stalled_ms / 1000)} longer than usual.`,
 			'Add an endpoint of another provider; if all of them stand, so does the chain.'));

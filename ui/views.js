@@ -122,7 +122,7 @@ function direction(status, chain, way, outgoing) {
 function routeRow(status, chain, way) {
 	const peers = status.peers.filter((p) => way.peers.includes(p.name));
 	const away = peers.filter((p) => !p.reachable);
-	const trouble = chain.frozen || (chain.diverged ? 'the nodes tell another history' : null) || (!status.ready ? status.why : null);
+	const trouble = chain.frozen || (chain.diverged ? 'the nodes tell another history' : null) || (chain.reorg_held ? 'a reorganisation waits' : null) || (!status.ready ? status.why : null);
 	const health = trouble ? ['bad', trouble] : peers.length > 0 && away.length === peers.length ? ['bad', 'no peer is reachable'] :
 		away.length > 0 || chain.stalled_ms > 0 ? ['warn', away.length > 0 ? 'a peer is away' : 'no new block'] : ['good', 'healthy'];
 	const [out, back] = [direction(status, chain, way, true), direction(status, chain, way, false)];
@@ -135,7 +135,7 @@ function routeRow(status, chain, way) {
 		h('td', {}, peers.map((p) => h('span', { class: 'peer' }, `${p.name}: ${p.reachable ? 'reachable' : 'away'}${p.waiting > 0 ? `, ${p.waiting} waiting` : ''}`))));
 }
 
-const DONE = { 'chain.reorg': 'blocks taken back', 'chain.diverged': 'another history', 'chain.frozen': 'frozen', 'request.failed': 'request failed',
+const DONE = { 'chain.reorg': 'blocks taken back', 'chain.diverged': 'another history', 'chain.frozen': 'frozen', 'chain.reorg_held': 'waits for an operator', 'request.failed': 'request failed',
 	'message.refused': 'held up', 'peer.attested': 'a peer’s enclave', 'ledger.conflict': 'contradicted', message: '' };
 
 const eventRow = (event) => h('li', { 'data-key': event.cursor }, clock(event.time_ms), ' ',

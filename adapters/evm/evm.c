@@ -39,6 +39,8 @@ static enum cs_err check(const struct adapter_evm_config *config, struct cs_why 
 		return cs_fail(why, CS_ERR_INVALID, "genesis_hash: zero");
 	if (config->reconcile_blocks > EVM_WATCH_WINDOW)
 		return cs_fail(why, CS_ERR_INVALID, "reconcile_blocks: above %d", EVM_WATCH_WINDOW);
+	if (config->reorg_blocks_max > EVM_WATCH_WINDOW)
+		return cs_fail(why, CS_ERR_INVALID, "reorg_blocks_max: above %d", EVM_WATCH_WINDOW);
 	if (config->in_flight_max > 64)
 		return cs_fail(why, CS_ERR_INVALID, "in_flight_max: above 64");
 	return CS_OK;
@@ -154,6 +156,11 @@ static void final(struct adapter *adapter, const struct adapter_block_id *block)
 	evm_watch_final(evm_of(adapter)->watch, block);
 }
 
+static enum cs_err accept_reorg(struct adapter *adapter, const struct cs_hash *new_hash)
+{
+	return evm_watch_accept(evm_of(adapter)->watch, new_hash);
+}
+
 static bool hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash)
 {
 	return evm_watch_hash(evm_of(adapter)->watch, height, hash);
@@ -216,6 +223,7 @@ static const struct adapter_ops ops = {
 	.statuses = evm_statuses,
 	.rescan = rescan,
 	.final = final,
+	.accept_reorg = accept_reorg,
 	.submit = evm_submit_add,
 	.tx_signed = evm_tx_signed,
 	.tx_refused = evm_tx_refused,

@@ -43,6 +43,10 @@ struct adapter_evm_config {
 	unsigned logs_range; /* heights in one eth_getLogs, at most [2000]; found by halving below
 				that */
 	unsigned settle_blocks;      /* blocks on top of an inclusion until a tx is settled [2] */
+	/* A fork above the final block that is deeper, or below everything that is remembered, waits for
+	 * adapter_accept_reorg; 0: none does. At most 256, which are
+	 * remembered. */
+	unsigned reorg_blocks_max;
 	unsigned replace_blocks;     /* blocks without inclusion until a tx is replaced [4] */
 	unsigned in_flight_max;      /* unconfirmed transactions of one account [16, at most 64] */
 	unsigned gas_margin_percent; /* added to an estimate [20] */

@@ -82,6 +82,8 @@ CS_NODISCARD enum cs_err evm_watch_load(struct evm_watch *watch,
 					const struct adapter_cursor *cursor);
 /* Forks that take this block away need more than one endpoint. */
 void evm_watch_final(struct evm_watch *watch, const struct adapter_block_id *block);
+/* The fork that waits is followed. NOT_FOUND: none does; CONFLICT: another one. */
+CS_NODISCARD enum cs_err evm_watch_accept(struct evm_watch *watch, const struct cs_hash *new_hash);
 /* Begins to poll. */
 void evm_watch_start(struct evm_watch *watch);
 /* Look now. */

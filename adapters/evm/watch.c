@@ -57,6 +57,9 @@ struct evm_watch {
 	struct cs_hash fork_new_hash; /* at fork_to + 1 */
 	struct fork fork;             /* found, and being asked about */
 	struct adapter_block_id final;
+	bool is_held;
+	struct fork held;        /* it waits for an operator */
+	struct cs_hash accepted; /* held.new_hash, by an operator's word; zero: none */
 };
 
 static void step(struct evm_watch *watch);
@@ -190,6 +193,19 @@ static void finish(struct evm_watch *watch, enum cs_err err)
 		host_timer_start(watch->soon, 0, 0);
 }
 
+/* No fork waits any more. */
+static void release(struct evm_watch *watch)
+{
+	const struct adapter_listener *listener = &watch->evm->listener;
+
+	if (!watch->is_held)
+		return;
+	watch->is_held = false;
+	watch->accepted = (struct cs_hash){{0}};
+	if (listener->held != NULL)
+		listener->held(listener->ctx, NULL);
+}
+
 /* ---- reporting ---- */
 
 size_t evm_report_block(struct evm *evm, const struct evm_header *header,
@@ -220,6 +236,7 @@ static void report_chunk(struct evm_watch *watch)
 {
 	struct evm *evm = watch->evm;
 
+	release(watch); /* what was reported goes on */
 	for (size_t i = 0; i < watch->chunk_count; i++) {
 		struct evm_header *header = watch->chunk[i];
 
@@ -343,19 +360,26 @@ static void want_logs(struct evm_watch *watch)
 
 /* ---- forks ---- */
 
-static void withdraw(struct evm_watch *watch, const struct fork *fork, bool diverged)
+static struct adapter_reorg reorg_of(struct evm_watch *watch, const struct fork *fork,
+				     bool diverged)
 {
-	struct evm *evm = watch->evm;
-	uint64_t from = fork->from;
-	struct adapter_reorg reorg = {
-		.from = from,
+	return (struct adapter_reorg){
+		.from = fork->from,
 		.old_tip = watch->next - 1,
-		.old_hash = slot_at(watch, from)->hash,
+		.old_hash = slot_at(watch, fork->from)->hash,
 		.new_hash = fork->new_hash,
 		.beyond_window = fork->beyond,
 		.diverged = diverged,
 	};
+}
 
+static void withdraw(struct evm_watch *watch, const struct fork *fork, bool diverged)
+{
+	struct evm *evm = watch->evm;
+	uint64_t from = fork->from;
+	struct adapter_reorg reorg = reorg_of(watch, fork, diverged);
+
+	release(watch);
 	for (uint64_t height = from; height < watch->next; height++)
 		slot_clear(slot_at(watch, height));
 	watch->next = from;
@@ -377,10 +401,62 @@ static void set_aside(struct evm_watch *watch)
 
 	adapter_rpc_diverged(watch->evm->rpc, watch->endpoint,
 			     "a history that the other endpoints do not have");
+	release(watch);
 	evm_header_unref(watch->head);
 	watch->head = tip == NULL ? NULL : evm_header_ref(tip);
 	watch->again = true;
 	finish(watch, CS_OK);
+}
+
+/*~ What is not final was not signed: to follow a fork there costs work and nothing else, and how much a node
+ * can ask for has a bound. A deeper fork, or one below everything that is remembered, waits for a person,
+ * or for the branch that was reported. Meanwhile nothing is withdrawn and nothing is read, so that nothing
+ * is lost. A fork at or below the final block does not wait: the enclave judges it, and freezes. */
+static bool is_accepted(const struct evm_watch *watch, const struct fork *fork)
+{
+	return !cs_hash_is_zero(&watch->accepted) && cs_hash_eq(&watch->accepted, &fork->new_hash);
+}
+
+static bool must_wait(const struct evm_watch *watch, const struct fork *fork)
+{
+	unsigned blocks_max = watch->evm->config.reorg_blocks_max; /* 0: none */
+
+	return blocks_max != 0 && fork->from > watch->final.height && !is_accepted(watch, fork) &&
+	       (fork->beyond || watch->next - fork->from > blocks_max);
+}
+
+static void hold(struct evm_watch *watch)
+{
+	const struct adapter_listener *listener = &watch->evm->listener;
+	struct adapter_reorg reorg = reorg_of(watch, &watch->fork, false);
+	bool is_known = watch->is_held && watch->held.from == reorg.from &&
+			cs_hash_eq(&watch->held.new_hash, &reorg.new_hash);
+
+	watch->is_held = true;
+	watch->held = watch->fork;
+	if (!is_known && listener->held != NULL)
+		listener->held(listener->ctx, &reorg);
+	finish(watch, CS_OK);
+}
+
+enum cs_err evm_watch_accept(struct evm_watch *watch, const struct cs_hash *new_hash)
+{
+	if (!watch->is_held)
+		return CS_ERR_NOT_FOUND;
+	if (!cs_hash_eq(&watch->held.new_hash, new_hash))
+		return CS_ERR_CONFLICT;
+	watch->accepted = *new_hash;
+	evm_watch_kick(watch);
+	return CS_OK;
+}
+
+/* watch->fork, which no majority of the others denies. */
+static void follow_or_hold(struct evm_watch *watch, bool diverged)
+{
+	if (must_wait(watch, &watch->fork))
+		hold(watch);
+	else
+		withdraw(watch, &watch->fork, diverged);
 }
 
 static void votes_done(void *ctx, const struct evm_votes *votes)
@@ -392,7 +468,7 @@ static void votes_done(void *ctx, const struct evm_votes *votes)
 	else if (votes->dissent > votes->agree)
 		set_aside(watch);
 	else
-		withdraw(watch, &watch->fork, votes->agree == 0);
+		follow_or_hold(watch, votes->agree == 0);
 }
 
 /* What was reported is not the chain that the enclave follows. */
@@ -406,16 +482,18 @@ static bool is_astray(const struct evm_watch *watch)
 }
 
 /*~ A short fork is followed at once, as the endpoint at hand tells it: the enclave believes no block
- * before it is final. One that takes away a final block, or everything that is remembered, breaks
- * the chain's own promise, or is one node's mistake or lie: the other endpoints decide. */
+ * before it is final. One that takes away a final block, or everything that is remembered, or more than the
+ * bound, breaks the chain's own promise, or is one node's mistake or lie: the other endpoints decide. */
 static void forked(struct evm_watch *watch, const struct fork *fork)
 {
 	struct adapter_block_id id = {.height = fork->from, .hash = fork->new_hash};
 	bool deep = (fork->beyond || fork->from <= watch->final.height) && !is_astray(watch);
 
+	bool asks = (deep || must_wait(watch, fork)) && !is_accepted(watch, fork);
+
 	watch->fork = *fork;
-	if (!deep || !evm_ask_others(watch->evm, watch->endpoint, &id, votes_done, watch))
-		withdraw(watch, fork, deep);
+	if (!asks || !evm_ask_others(watch->evm, watch->endpoint, &id, votes_done, watch))
+		follow_or_hold(watch, deep);
 }
 
 static void fork_done(void *ctx, enum cs_err err, const char *why,
@@ -519,9 +597,10 @@ static void saw_head(struct evm_watch *watch, struct evm_header *header)
 	if (watch->head != NULL &&
 	    cs_hash_eq(&watch->head->public.id.hash, &header->public.id.hash))
 		return;
-	/* a node that lags, on the same chain, does not take the head back */
+	/* a node that lags, on the same chain, does not take the head back; one of a fork may not stay */
 	struct cs_hash known;
-	if (watch->head != NULL && header->public.id.height < watch->head->public.id.height &&
+	if (watch->head != NULL && !watch->is_held &&
+	    header->public.id.height < watch->head->public.id.height &&
 	    evm_watch_hash(watch, header->public.id.height, &known) &&
 	    cs_hash_eq(&known, &header->public.id.hash))
 		return;
@@ -539,20 +618,12 @@ static void saw_head(struct evm_watch *watch, struct evm_header *header)
 	evm_submit_saw_head(evm->submit);
 }
 
-static void head_done(void *ctx, enum cs_err err, const char *why,
-		      struct evm_header *const *headers, size_t count, size_t endpoint)
+/* From what was reported to what the node has as its head. */
+static void go_on(struct evm_watch *watch, const struct evm_header *told)
 {
-	struct evm_watch *watch = ctx;
+	uint64_t height = told->public.id.height;
 	struct cs_hash known;
 
-	(void)why;
-	if (err != CS_OK || count == 0) {
-		finish(watch, CS_OK); /* the next poll asks again, perhaps another endpoint */
-		return;
-	}
-	uint64_t height = headers[0]->public.id.height;
-	watch->endpoint = endpoint;
-	saw_head(watch, headers[0]);
 	if (height >= watch->next) {
 		if (watch->head->public.id.height < watch->next)
 			finish(watch, CS_OK);
@@ -560,15 +631,62 @@ static void head_done(void *ctx, enum cs_err err, const char *why,
 			next_chunk(watch);
 		return;
 	}
-	if (evm_watch_hash(watch, height, &known) &&
-	    !cs_hash_eq(&known, &headers[0]->public.id.hash)) {
+	bool is_known = evm_watch_hash(watch, height, &known);
+	if (is_known && !cs_hash_eq(&known, &told->public.id.hash)) {
 		if (height == watch->low)
-			forked(watch, &(struct fork){height, true, headers[0]->public.id.hash});
+			forked(watch, &(struct fork){height, true, told->public.id.hash});
 		else
-			find_fork(watch, height - 1, &headers[0]->public.id.hash);
+			find_fork(watch, height - 1, &told->public.id.hash);
 		return;
 	}
+	if (is_known && watch->is_held && height >= watch->held.from)
+		release(watch);
 	finish(watch, CS_OK);
+}
+
+/* One header tells whether it is still the fork that waits. */
+static void held_done(void *ctx, enum cs_err err, const char *why,
+		      struct evm_header *const *headers, size_t count, size_t endpoint)
+{
+	struct evm_watch *watch = ctx;
+	struct fork held = watch->held;
+
+	(void)why;
+	(void)endpoint;
+	if (err != CS_OK)
+		finish(watch, err);
+	else if (count > 0 && cs_hash_eq(&headers[0]->public.id.hash, &held.new_hash))
+		forked(watch, &held);
+	else
+		go_on(watch, watch->head);
+}
+
+static void look_at_held(struct evm_watch *watch)
+{
+	struct adapter_rpc_options options = {.pin = watch->endpoint, .only_pin = true};
+	enum cs_err err =
+		evm_fetch_headers(watch->evm->rpc, &options, watch->held.from, 1, held_done, watch);
+
+	if (err != CS_OK)
+		finish(watch, err);
+}
+
+static void head_done(void *ctx, enum cs_err err, const char *why,
+		      struct evm_header *const *headers, size_t count, size_t endpoint)
+{
+	struct evm_watch *watch = ctx;
+
+	(void)why;
+	if (err != CS_OK || count == 0) {
+		finish(watch, CS_OK); /* the next poll asks again, perhaps another endpoint */
+		return;
+	}
+	watch->endpoint = endpoint;
+	saw_head(watch, headers[0]);
+	if (watch->is_held)
+		look_at_held(watch);
+	else
+		go_on(watch, headers[0]);
 }
 
 static void step(struct evm_watch *watch)

@@ -109,6 +109,18 @@ static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 			"diverged", reorg->diverged));
 }
 
+static void on_held(void *ctx, const struct adapter_reorg *reorg)
+{
+	(void)ctx;
+	if (reorg == NULL)
+		print(json_pack("{s:s}", "event", "released"));
+	else
+		print(json_pack("{s:s, s:I, s:I, s:o, s:b}", "event", "held", "from",
+				(json_int_t)reorg->from, "old_tip", (json_int_t)reorg->old_tip,
+				"new_hash", host_json_hash(&reorg->new_hash), "beyond",
+				reorg->beyond_window));
+}
+
 static void on_stalled(void *ctx, uint64_t stalled_ms)
 {
 	(void)ctx;
@@ -597,6 +609,14 @@ static enum cs_err do_final(const json_t *command)
 	return CS_OK;
 }
 
+static enum cs_err do_accept_reorg(const json_t *command)
+{
+	struct cs_hash hash = {{0}};
+
+	fill(hash.b, 32, json_object_get(command, "hash"));
+	return adapter_accept_reorg(adapter, &hash);
+}
+
 static bool answers_at_once(const char *what, const json_t *command, const struct request *request)
 {
 	size_t index = (size_t)number(command, "tx");
@@ -612,6 +632,8 @@ static bool answers_at_once(const char *what, const json_t *command, const struc
 			      : CS_ERR_NOT_FOUND;
 	else if (strcmp(what, "final") == 0)
 		err = do_final(command);
+	else if (strcmp(what, "accept_reorg") == 0)
+		err = do_accept_reorg(command);
 	else if (strcmp(what, "endpoints") == 0)
 		return do_endpoints(request) == CS_OK;
 	else if (strcmp(what, "counters") == 0)
@@ -672,6 +694,7 @@ static void open_adapter(const json_t *json)
 						  .block = on_block,
 						  .progress = on_progress,
 						  .reorg = on_reorg,
+						  .held = on_held,
 						  .stalled = on_stalled,
 						  .conflict = on_conflict,
 						  .endpoint = on_endpoint};

@@ -52,6 +52,7 @@ static enum cs_err open_evm(struct adapter **adapter, struct host_loop *loop, co
 		.reconcile_ms = (unsigned)number(json, "reconcile_ms"),
 		.logs_range = (unsigned)number(json, "logs_range"),
 		.settle_blocks = (unsigned)number(json, "settle_blocks"),
+		.reorg_blocks_max = (unsigned)number(json, "reorg_blocks_max"),
 		.replace_blocks = (unsigned)number(json, "replace_blocks"),
 		.in_flight_max = (unsigned)number(json, "in_flight_max"),
 	};

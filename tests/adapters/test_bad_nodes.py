@@ -501,6 +501,40 @@ def test_the_only_node_tells_another_history(auto, proxy, tmp_path):
             driver.wait_messages(ids)
 
 
+def test_the_branch_that_was_reported_is_back(auto, proxy, tmp_path):
+    """A history that is not followed by itself goes away again: what was reported stands, and goes on."""
+    with chains.Anvil(tmp_path, mining="auto", chain_id=auto.chain.chain_id) as other:
+        with Driver(auto, http=[proxy.url], ws=[], poll_ms=300, reorg_blocks_max=200) as driver:
+            ids = auto.sent(auto.send(2, b"stays"))
+            driver.wait_messages(ids)
+            driver.wait_height(auto.chain.rpc.block_number())
+            other.mine(auto.chain.rpc.block_number() + 3)
+            proxy.after = same_genesis(auto.chain)
+            proxy.target = urlsplit(other.url)
+            driver.wait(lambda e: e["event"] == "held")
+            other.mine(3)
+            driver.pump(1)
+            assert set(ids) <= set(driver.messages())
+            proxy.target = urlsplit(auto.chain.url)
+            driver.wait(lambda e: e["event"] == "released")
+            driver.wait_messages(ids + auto.sent(auto.send(1, b"goes on")))
+            assert driver.counters()["reorgs"] == 0
+
+
+def test_a_deep_reorganisation_that_the_others_do_not_have(auto, proxy, tmp_path):
+    """It does not wait for anybody: the endpoint that tells it is set aside."""
+    with chains.Anvil(tmp_path, mining="auto", chain_id=auto.chain.chain_id) as other:
+        with Driver(auto, http=[proxy.url, auto.chain.url], ws=[], poll_ms=300, reorg_blocks_max=200) as driver:
+            driver.wait_messages(auto.sent(auto.send(1, b"x")))
+            driver.wait_height(auto.chain.rpc.block_number())
+            other.mine(auto.chain.rpc.block_number() + 3)
+            proxy.after = same_genesis(auto.chain)
+            proxy.target = urlsplit(other.url)
+            driver.wait(lambda e: e["event"] == "endpoint" and e["state"] == "diverged")
+            driver.wait_messages(auto.sent(auto.send(1, b"meanwhile")))
+            assert not [e for e in driver.events if e["event"] in ("held", "reorg")]
+
+
 def test_a_fork_of_final_blocks(auto, proxy):
     """Said by one node alone it is marked; said by two it is not; above what is final nobody else is asked, nor where what
     was reported is not what the enclave holds final."""

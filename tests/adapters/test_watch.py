@@ -220,6 +220,86 @@ def test_fork_below_everything_known(auto):
         driver.wait_height(auto.chain.rpc.block_number())
 
 
+# ---- deeper than is followed by itself ----
+
+HELD_DEPTH = 5
+
+
+def held_fork(auto, driver) -> tuple[list[str], list[str], dict]:
+    """Messages below and above a fork that is deeper than the driver follows; the fork, as it was told."""
+    kept = auto.sent(auto.send(1, b"below the fork"))
+    auto.chain.mine(1)
+    lost = auto.sent(auto.send(HELD_DEPTH, b"above the fork"))
+    driver.wait_messages(kept + lost)
+    top = auto.chain.rpc.block_number()
+    driver.wait_height(top)
+    with driver.stopped():
+        auto.chain.rpc.call("anvil_reorg", HELD_DEPTH, [])
+    held = driver.wait(lambda e: e["event"] == "held")
+    first = top - HELD_DEPTH + 1
+    assert (held["from"], held["old_tip"], held["beyond"]) == (first, top, False)
+    assert held["new_hash"] == auto.chain.rpc.block(first)["hash"]
+    return kept, lost, held
+
+
+def test_a_deep_reorganisation_waits(auto):
+    """Nothing is withdrawn and nothing is read until it is accepted by its hash; then it is one as any other."""
+    with Driver(auto, reorg_blocks_max=HELD_DEPTH - 1, poll_ms=100) as driver:
+        assert driver.ask("accept_reorg", hash="0x" + "11" * 32)["err"] == "not-found"
+        kept, lost, held = held_fork(auto, driver)
+        fresh = auto.sent(auto.send(2, b"of the other branch"))
+        assert driver.ask("accept_reorg", hash="0x" + "11" * 32)["err"] == "conflict"
+        driver.pump(1)
+        assert set(kept + lost) <= set(driver.messages()) and not set(fresh) & set(driver.messages())
+        assert driver.counters()["reorgs"] == 0
+        assert [e["event"] for e in driver.events if e["event"] in ("held", "released", "reorg")] == ["held"]
+        assert driver.ask("accept_reorg", hash=held["new_hash"])["err"] == "ok"
+        driver.wait_messages(fresh)
+        reorg = driver.wait(lambda e: e["event"] == "reorg")
+        assert (reorg["from"], reorg["diverged"]) == (held["from"], False)
+        assert set(kept) <= set(driver.messages()) and not set(lost) & set(driver.messages())
+        assert [e["event"] for e in driver.events if e["event"] in ("held", "released", "reorg")] == ["held", "released", "reorg"]
+        assert driver.ask("accept_reorg", hash=held["new_hash"])["err"] == "not-found"
+
+
+def test_a_reorganisation_that_waits_outlives_a_restart(auto):
+    """The cursor stands below what was not followed: the next start finds the same fork."""
+    with Driver(auto, reorg_blocks_max=HELD_DEPTH - 1) as driver:
+        _, _, held = held_fork(auto, driver)
+        cursor = driver.cursor()
+    auto.chain.mine(3)
+    with Driver(auto, cursor=cursor, reorg_blocks_max=HELD_DEPTH - 1) as driver:
+        again = driver.wait(lambda e: e["event"] == "held")
+        assert (again["from"], again["old_tip"], again["new_hash"]) == (held["from"], held["old_tip"], held["new_hash"])
+    with Driver(auto, cursor=cursor, reorg_blocks_max=HELD_DEPTH) as driver:
+        assert driver.wait(lambda e: e["event"] == "reorg")["from"] == held["from"]
+        assert not [e for e in driver.events if e["event"] == "held"]
+
+
+def test_a_deep_reorganisation_of_final_blocks_does_not_wait(auto):
+    """It is the enclave's to judge, which has to be shown the other branch."""
+    with Driver(auto, reorg_blocks_max=2) as driver:
+        auto.chain.mine(6)
+        top = auto.chain.rpc.block_number()
+        driver.wait_height(top)
+        assert driver.ask("final", height=top - 3, hash=auto.chain.rpc.block(top - 3)["hash"])["err"] == "ok"
+        with driver.stopped():
+            auto.chain.rpc.call("anvil_reorg", 5, [])
+        reorg = driver.wait(lambda e: e["event"] == "reorg")
+        assert (reorg["from"], reorg["diverged"]) == (top - 4, True)
+        assert not [e for e in driver.events if e["event"] == "held"]
+
+
+def test_a_fork_below_everything_known_waits_too(auto):
+    """However few blocks are known of the other history."""
+    cursor = (1).to_bytes(8, "big") + (auto.height + 1).to_bytes(8, "big") + bytes.fromhex(REMOTE_GENESIS[2:])
+    with Driver(auto, cursor="0x" + cursor.hex(), reorg_blocks_max=200) as driver:
+        held = driver.wait(lambda e: e["event"] == "held")
+        assert held["beyond"] and held["from"] == held["old_tip"] == auto.height + 1
+        assert driver.ask("accept_reorg", hash=held["new_hash"])["err"] == "ok"
+        driver.wait_height(auto.chain.rpc.block_number())
+
+
 def test_another_chain_is_not_used(auto):
     with Driver(auto, genesis=REMOTE_GENESIS) as driver:
         event = driver.wait(lambda e: e["event"] == "endpoint")

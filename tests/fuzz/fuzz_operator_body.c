@@ -12,11 +12,17 @@ static const struct verb {
 	const char *path;
 	bool written; /* an answer that is good has its event in the journal */
 } verbs[] = {
-	{'P', "/v1/operator/pause", true},        {'R', "/v1/operator/resume", false},
-	{'C', "/v1/operator/clear", true},        {'O', "/v1/operator/observe", true},
-	{'D', "/v1/operator/drain", true},        {'S', "/v1/operator/sweep", true},
-	{'K', "/v1/keys/rotate", true},           {'G', "/v1/messages/" ID "/retry", true},
-	{'X', "/v1/messages/" ID "/close", true}, {'T', "/v1/operator/transactions/7/raise", true},
+	{'P', "/v1/operator/pause", true},
+	{'R', "/v1/operator/resume", false},
+	{'C', "/v1/operator/clear", true},
+	{'O', "/v1/operator/observe", true},
+	{'D', "/v1/operator/drain", true},
+	{'S', "/v1/operator/sweep", true},
+	{'K', "/v1/keys/rotate", true},
+	{'G', "/v1/messages/" ID "/retry", true},
+	{'A', "/v1/operator/accept-reorg", true},
+	{'X', "/v1/messages/" ID "/close", true},
+	{'T', "/v1/operator/transactions/7/raise", true},
 };
 
 static uint64_t events(struct gateway *gateway)

@@ -42,6 +42,7 @@ CASES = {
     "CaissonInsecure": (1, {'caisson_enclave_insecure{instance="g",flag="simulated_backend"}': ("1x30", "0x30"), 'caisson_enclave_insecure{instance="g",flag="any"}': ("1x30", "0x30")}),
     "CaissonChainFrozen": (1, {f"caisson_chain_frozen{{{CHAIN}}}": ("1x30", "0x30")}),
     "CaissonChainDiverged": (3, {f"caisson_chain_diverged{{{CHAIN}}}": ("1x30", "0x30")}),
+    "CaissonReorgHeld": (4, {f"caisson_chain_reorg_held_blocks{{{CHAIN}}}": ("70x30", "0x30")}),
     "CaissonEnclaveDoesNotSign": (5, {'caisson_enclave_signs{instance="g"}': ("0x30", "1x30")}),
     "CaissonFewProviders": (10, {f"caisson_chain_providers_voting{{{CHAIN}}}": ("1x30", "2x30")}),
     "CaissonLedgerConflict": (1, {'caisson_ledger_conflicts{instance="g"}': ("1x30", "0x30")}),

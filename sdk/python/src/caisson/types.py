@@ -7,10 +7,10 @@ MessageState = Literal["observed", "final", "verified", "signed", "submitted", "
                        "finalized", "failed", "refunding", "refunded", "abandoned"]
 RequestState = Literal["requested", "request_failed", "request_unknown"]
 QuoteKind = Literal["message", "transfer"]
-EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "ledger.conflict",
-                    "webhook.disabled", "operator.pause", "operator.resume", "operator.observe", "operator.observed", "operator.clear",
+EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "chain.reorg_held",
+                    "ledger.conflict", "webhook.disabled", "operator.pause", "operator.resume", "operator.observe", "operator.observed", "operator.clear",
                     "operator.retry", "operator.reload", "operator.drain", "operator.undrain", "operator.drained", "operator.raise",
-                    "operator.sweep", "peer.attested"]
+                    "operator.sweep", "operator.accept_reorg", "peer.attested"]
 
 
 class Attributes(TypedDict, total=False):
