@@ -1,5 +1,6 @@
 #include "adapters/claims.h"
 
+#include "core/reader.h"
 #include "host/alloc.h"
 #include "wire/convert.h"
 
@@ -97,10 +98,27 @@ static void ask_proof(struct adapter_claims *claims, size_t r)
 		claims->err = err;
 }
 
+static bool is_there(const struct adapter_claims *claims, size_t r)
+{
+	for (size_t i = 0; i < claims->count; i++)
+		if (claims->receipt_of[i] == r && !claims->placed[i])
+			return false;
+	return claims->receipts[r].has_proof;
+}
+
+bool adapter_claims_are_there(const struct adapter_claims *claims)
+{
+	for (size_t r = 0; r < claims->receipt_count; r++)
+		if (!is_there(claims, r))
+			return false;
+	return true;
+}
+
 enum cs_err adapter_claims_ask(struct adapter_claims *claims)
 {
 	for (size_t r = 0; r < claims->receipt_count; r++)
-		ask_proof(claims, r);
+		if (!is_there(claims, r))
+			ask_proof(claims, r);
 	return claims->waiting == 0 ? claims->err : CS_OK;
 }
 
@@ -122,6 +140,20 @@ void adapter_claims_add(struct adapter_claims *claims, const struct cs_hash *id,
 	}
 	claims->receipt_of[claims->count] = (uint32_t)r;
 	claims->ids[claims->count++] = *id;
+}
+
+enum cs_err adapter_claims_give(struct adapter_claims *claims, size_t i, struct cs_bytes proof,
+				uint32_t log_index)
+{
+	struct adapter_claimed_receipt *receipt = &claims->receipts[claims->receipt_of[i]];
+	struct adapter_proof given;
+	if (!receipt->has_proof) {
+		CS_TRY(adapter_proof_decode(&given, proof));
+		CS_TRY(copy_proof(claims, receipt, &given));
+	}
+	claims->log_index[i] = log_index;
+	claims->placed[i] = true;
+	return CS_OK;
 }
 
 void adapter_claims_keep(struct adapter_claims *claims, const bool *kept)
@@ -190,6 +222,51 @@ bool adapter_claims_walk(struct adapter_claims *claims, const struct adapter_fol
 			    headers_done, claims) != CS_OK)
 		claims->done(claims->context, CS_ERR_UNAVAILABLE, "headers of old blocks");
 	return true;
+}
+
+/* ---- to be kept ---- */
+
+enum cs_err adapter_proof_encode(struct cs_bytes *bytes, struct cs_arena *arena,
+				 const struct adapter_proof *proof)
+{
+	size_t size = 4 + 4 * proof->count + 4 + proof->leaf.n;
+	struct cs_buf buf;
+	for (size_t i = 0; i < proof->count; i++)
+		size += proof->nodes[i].n;
+	CS_TRY(cs_buf_init_arena(&buf, arena, size));
+	cs_put_u32(&buf, (uint32_t)proof->count);
+	for (size_t i = 0; i < proof->count; i++) {
+		cs_put_u32(&buf, (uint32_t)proof->nodes[i].n);
+		cs_put(&buf, proof->nodes[i]);
+	}
+	cs_put_u32(&buf, (uint32_t)proof->leaf.n);
+	cs_put(&buf, proof->leaf);
+	CS_TRY(cs_buf_end(&buf));
+	*bytes = cs_buf_view(&buf);
+	return CS_OK;
+}
+
+enum cs_err adapter_proof_decode(struct adapter_proof *proof, struct cs_bytes bytes)
+{
+	struct adapter_proof out = {.count = 0};
+	struct cs_reader reader;
+	cs_reader_init(&reader, bytes);
+	uint32_t count = cs_get_u32(&reader);
+	if (count > ADAPTER_PROOF_NODES_MAX)
+		return CS_ERR_TOO_LARGE;
+	for (; out.count < count; out.count++) {
+		uint32_t size = cs_get_u32(&reader);
+		if (size > ADAPTER_PROOF_NODE_SIZE_MAX)
+			return CS_ERR_TOO_LARGE;
+		if (size == 0)
+			return CS_ERR_MALFORMED;
+		out.nodes[out.count] = cs_get(&reader, size);
+	}
+	uint32_t leaf = cs_get_u32(&reader);
+	out.leaf = cs_get(&reader, leaf);
+	CS_TRY(cs_reader_end(&reader));
+	*proof = out;
+	return CS_OK;
 }
 
 /* ---- into a request ---- */

@@ -49,8 +49,15 @@ struct adapter_claims {
 /* One more event, of the transaction at this place: at most CS_BATCH_MAX. */
 void adapter_claims_add(struct adapter_claims *claims, const struct cs_hash *id,
 			const struct adapter_block_id *block, uint32_t tx_index);
-/* Asks for the proofs. An error: none could be asked for, and done is not called. */
+/* What was kept of the event i, of an earlier proof of the same block: it is not asked for then. proof: of
+ * adapter_proof_encode. MALFORMED, TOO_LARGE; NO_MEMORY: of the arena. */
+CS_NODISCARD enum cs_err adapter_claims_give(struct adapter_claims *claims, size_t i,
+					     struct cs_bytes proof, uint32_t log_index);
+/* Asks for the proofs. An error: none could be asked for. done is not called then, nor when nothing had
+ * to be asked for (adapter_claims_are_there). */
 CS_NODISCARD enum cs_err adapter_claims_ask(struct adapter_claims *claims);
+/* Every event has its proof. */
+bool adapter_claims_are_there(const struct adapter_claims *claims);
 /* Leaves out the events that are not kept, and receipts without any. */
 void adapter_claims_keep(struct adapter_claims *claims, const bool *kept);
 /* The client refused a block as too old: asks for the next stretch of headers on the way from its
@@ -58,6 +65,12 @@ void adapter_claims_keep(struct adapter_claims *claims, const bool *kept);
  * again, but the client has then reached the stretch's end, and the next one joins there. */
 bool adapter_claims_walk(struct adapter_claims *claims, const struct adapter_follow *follow,
 			 uint64_t lowest);
+
+/* A proof to be kept: in the arena. NO_MEMORY. Of receipts alone. */
+CS_NODISCARD enum cs_err adapter_proof_encode(struct cs_bytes *bytes, struct cs_arena *arena,
+					      const struct adapter_proof *proof);
+/* Views of bytes. MALFORMED; TOO_LARGE: more nodes, or a larger one, than a proof has. */
+CS_NODISCARD enum cs_err adapter_proof_decode(struct adapter_proof *proof, struct cs_bytes bytes);
 
 /* Into a request, in the arena: NO_MEMORY. */
 CS_NODISCARD enum cs_err adapter_proof_to_pb(Caisson__Wire__ProofNodes **out,

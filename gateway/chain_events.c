@@ -104,6 +104,7 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 		if (!observe && !(moved && message.state == RELAY_OBSERVED))
 			return CS_OK;
 		place(&message, &event->at);
+		gateway_proofs_look_from(chain, message.height);
 		if (observe)
 			CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_OBSERVE));
 		else
@@ -125,6 +126,7 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	message.refund_to = event->message.refund_to;
 	message.next_ms = host_wall_ms();
 	place(&message, &event->at);
+	gateway_proofs_look_from(chain, message.height);
 	CS_TRY(gateway_journal_add(journal, &message, &content));
 	CS_TRY(write_first_steps(chain, &message, &content));
 	log_info("message.observed", LOG_TEXT("chain", chain->config->id),

@@ -100,6 +100,10 @@ static const struct host_config_key keys[] = {
 	 "The SQLite journal. One process opens it."},
 	{"journal.events_kept", NUMBER, 1000, 10000000, "200000", NULL,
 	 "Events kept for resuming streams."},
+	{"journal.proofs_after_s", NUMBER, 0, 86400, "60", NULL,
+	 "After so long without a signature the proof of a message's receipt is kept."},
+	{"journal.proofs_mb", NUMBER, 0, 100000, "256", NULL,
+	 "No more proofs are kept once they have so many MiB together; 0: none."},
 	{"enclave.program", TEXT, 1, 4096, "\"caisson-enclave\"", NULL,
 	 "The enclave's program, for `caisson up`; a name without / is looked for beside caisson."},
 	{"enclave.socket", TEXT, 1, 100, "\"enclave.sock\"", NULL, "Its Unix socket."},
@@ -313,6 +317,8 @@ static void read_values(struct gateway_config *config)
 	config->events_port = (uint16_t)host_config_number(file, "api.events_port");
 	config->readers_max = (unsigned)host_config_number(file, "api.readers_max");
 	config->events_kept = (unsigned)host_config_number(file, "journal.events_kept");
+	config->proofs_after_s = (unsigned)host_config_number(file, "journal.proofs_after_s");
+	config->proofs_mb = (unsigned)host_config_number(file, "journal.proofs_mb");
 	config->batch_max = (unsigned)host_config_number(file, "relay.batch_max");
 	config->batch_gas_max = (uint64_t)host_config_number(file, "relay.batch_gas_max");
 	config->pull_ms = (unsigned)host_config_number(file, "relay.pull_ms");

@@ -103,6 +103,8 @@ struct gateway_config {
 	unsigned export_ms;
 	unsigned drain_ms;
 	unsigned events_kept;
+	unsigned proofs_after_s;
+	unsigned proofs_mb;
 	struct host_manifest manifest; /* the newest one */
 	struct gateway_chain_config chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;

@@ -49,6 +49,8 @@ static void pump(void *context)
 	gateway_events_pump(gateway);
 	gateway_webhooks_pump(gateway);
 	gateway_peers_pump(gateway);
+	for (size_t i = 0; i < gateway->chain_count; i++)
+		gateway_proofs_keep(&gateway->chains[i]);
 	if (!gateway->enclave_ready)
 		return;
 	for (size_t i = 0; i < gateway->chain_count; i++) {

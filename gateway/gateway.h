@@ -20,6 +20,7 @@
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
 #include "gateway/journal_operator.h"
+#include "gateway/journal_proofs.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
 #include "host/evidence.h"
@@ -138,6 +139,17 @@ struct gateway_account {
 	uint64_t told_ms;
 };
 
+/* Of proofs.c: which messages were looked at, by block and number. */
+struct gateway_keeper {
+	uint64_t height;
+	uint64_t n;
+	uint64_t after_ms; /* monotonic */
+	bool begun;
+	bool busy;
+	bool single; /* one at a time: some proof could not be had */
+	bool full;
+};
+
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct host_chain_config *config;
@@ -162,6 +174,7 @@ struct gateway_chain {
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
 	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
+	struct gateway_keeper keeper;
 };
 
 /* Before a stop: nothing new is begun. */
@@ -354,6 +367,15 @@ void gateway_follow_init(struct gateway_chain *chain);
 /* ---- chain_events.c ---- */
 /* With chain->adapter where one was made already (adapter_listen_make). */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);
+
+/* ---- proofs.c ---- */
+/* Asks for proofs of what waits for its signature for long, and keeps them. */
+void gateway_proofs_keep(struct gateway_chain *chain);
+/* A message was placed in this block, which may have been passed already. */
+void gateway_proofs_look_from(struct gateway_chain *chain, uint64_t height);
+/* Gives what is kept for these messages, which are those of the claims. False: nothing is. */
+bool gateway_proofs_take(struct gateway_chain *chain, struct adapter_claims *claims,
+			 const struct gateway_message *messages);
 
 /* ---- relay_source.c ---- */
 void gateway_source_mark_final(struct gateway_chain *chain);

@@ -40,6 +40,9 @@ static const char *const migrations[] = {
 	" AND side=OLD.side AND state=OLD.state;"
 	" INSERT INTO counts VALUES(NEW.chain,NEW.remote,NEW.side,NEW.state,1)"
 	" ON CONFLICT(chain,remote,side,state) DO UPDATE SET count=count+1; END;",
+#define SCHEMA(text) text
+#include "gateway/journal_proofs_schema.def"
+#undef SCHEMA
 };
 
 /* The numbers that the conditions of indices and queries name. */
@@ -49,6 +52,7 @@ _Static_assert(GATEWAY_SUBMISSION_OPEN == 0 && GATEWAY_SUBMISSION_INCLUDED == 1 
 		       GATEWAY_SUBMISSION_UNKNOWN == 4,
 	       "ADAPTER_SQL_SUBMISSIONS_OPEN");
 _Static_assert(GATEWAY_SUBMISSION_GIVEN == 5, "submissions_given");
+_Static_assert(RELAY_FINAL == 2, "messages_proven");
 _Static_assert(RELAY_OBSERVED == 1 && RELAY_SUBMITTED == 5 && RELAY_INCLUDED == 6, "ROW_WAITING");
 _Static_assert(RELAY_FINALIZED == 9 && RELAY_REFUNDED == 12 && RELAY_ABANDONED == 13, "ROW_OPEN");
 

@@ -83,9 +83,9 @@ static enum cs_err read_tables(struct host_store *store, struct tables *tables)
 	char sql[160];
 	CS_TRY(one_number(store, "PRAGMA user_version", &tables->schema));
 	CS_TRY(names_of(store,
-			/* counts follow from the messages: whoever adds those counts them. */
+			/* Both follow from other rows: whoever adds those counts them. */
 			"SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE "
-			"'sqlite_%' AND name<>'counts' ORDER BY rowid",
+			"'sqlite_%' AND name NOT IN ('counts','proofs_kept') ORDER BY rowid",
 			&tables->list[0].name, sizeof(struct table), TABLES_MAX, &tables->count));
 	for (size_t i = 0; i < tables->count; i++) {
 		struct table *table = &tables->list[i];

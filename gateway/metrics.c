@@ -537,6 +537,17 @@ static void collect_limited(struct gateway *gateway)
 	count_up_to(gateway, name, help, LABELS({"of", "address"}), limited.by_address);
 }
 
+static void collect_proofs(struct gateway *gateway)
+{
+	struct gateway_proofs_kept kept;
+	if (gateway_journal_proofs_kept(gateway->journal, &kept) != CS_OK)
+		return;
+	gauge(gateway, "caisson_proofs_kept", "Receipts whose proofs are kept.", NULL,
+	      (double)kept.count);
+	gauge(gateway, "caisson_proofs_kept_bytes", "Size of these proofs.", NULL,
+	      (double)kept.bytes);
+}
+
 static void collect(void *context)
 {
 	struct gateway *gateway = context;
@@ -546,6 +557,7 @@ static void collect(void *context)
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		collect_chain(&gateway->chains[i]);
 	collect_enclave(gateway);
+	collect_proofs(gateway);
 	count_up_to(gateway, "caisson_journal_writes_total", "Writers of the journal.", NULL,
 		    figures.writes);
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,

@@ -63,6 +63,7 @@ struct flight {
 	struct gateway_message messages[CS_BATCH_MAX];
 	size_t count;
 	struct adapter_claims claims; /* of the messages, in their order */
+	bool is_kept;                 /* some of their proofs are the journal's */
 	bool by_state;                /* proven by words of the gateway in place of receipts */
 	uint64_t height;              /* of the block under which they are */
 	enum cs_err err;
@@ -90,6 +91,12 @@ static void flight_drop(struct flight *flight)
 static enum cs_err write_postponed(void *context)
 {
 	struct flight *flight = context;
+	struct gateway_journal *journal = flight->route->chain->gateway->journal;
+	/* What was kept and proves nothing is asked for again. */
+	bool forget = flight->is_kept &&
+		      (flight->err == CS_ERR_BAD_PROOF || flight->err == CS_ERR_WRONG_EVENT);
+	for (size_t i = 0; i < flight->count && forget; i++)
+		CS_TRY(gateway_journal_forget_proof(journal, flight->messages[i].n));
 	for (size_t i = 0; i < flight->count; i++)
 		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->messages[i].n,
 					RELAY_FINAL, flight->err, flight->why));
@@ -456,6 +463,12 @@ void gateway_source_sign(struct gateway_route *route)
 	}
 	route->signing = true;
 	flight->by_state = !adapter_proves_events(chain->adapter);
+	flight->is_kept =
+		!flight->by_state && gateway_proofs_take(chain, &flight->claims, flight->messages);
+	if (flight->is_kept && adapter_claims_are_there(&flight->claims)) {
+		claims_done(flight, CS_OK, "");
+		return;
+	}
 	enum cs_err err =
 		flight->by_state ? ask_words(flight) : adapter_claims_ask(&flight->claims);
 	if (err == CS_ERR_NOT_FINAL)

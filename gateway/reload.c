@@ -26,6 +26,8 @@ static const char *const reloadable[] = {
 	"api.rate_per_s",
 	"api.burst",
 	"journal.events_kept",
+	"journal.proofs_after_s",
+	"journal.proofs_mb",
 	"enclave.manifests",
 	"relay.batch_max",
 	"relay.batch_gas_max",

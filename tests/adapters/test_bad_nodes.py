@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from urllib.parse import urlsplit
 
 import pytest
@@ -271,6 +272,35 @@ def test_the_reconciler_finds_what_was_held_back(auto, proxy, spammer):
         proxy.after = twist("eth_getLogs", lambda r: r + [forged(r[-1])] if r else r)
         driver.wait_messages(ids)
         assert driver.blocks(late=True) and driver.counters()["late"] == 1 and kinds(driver) == {"message"}
+
+
+@pytest.mark.parametrize("method", ["eth_getLogs", "eth_getBlockReceipts"])
+def test_the_reconciler_delays_no_live_event(auto, proxy, method):
+    """Its request hangs at the only node, be it for names of blocks or for the receipts of one: whatever is live is reported
+    before it is answered."""
+    ids = auto.sent(auto.send(2, b"before the start"))
+    with Driver(auto) as driver:
+        driver.wait_messages(ids)
+        driver.wait_height(auto.chain.rpc.block_number())
+        cursor, old = driver.cursor(), {b["block"]["hash"] for b in driver.blocks()}
+    hangs, answered = threading.Event(), threading.Event()
+
+    def before(calls):
+        if any(c["method"] == method and (method == "eth_getLogs" or c["params"][0] in old) for c in calls):
+            hangs.set()
+            answered.wait(60)
+
+    proxy.before = before
+    try:
+        with Driver(auto, http=[proxy.url], ws=[], cursor=cursor, reconcile_ms=200, poll_ms=200, request_timeout_ms=60_000) as driver:
+            assert hangs.wait(20)
+            for _ in range(3):
+                driver.wait_messages(auto.sent(auto.send(1, b"live")))
+            assert not answered.is_set() and not driver.blocks(late=True)
+            answered.set()
+            driver.wait_for(lambda: set(ids) <= set(driver.messages(late=True)))
+    finally:
+        answered.set()
 
 
 def test_the_reconciler_leaves_alone_what_is_proven(auto, proxy, spammer):

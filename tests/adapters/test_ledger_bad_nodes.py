@@ -276,6 +276,28 @@ def test_the_reconciler_finds_what_was_held_back(ledger, proxy):
         assert set(hidden) <= set(driver.messages(late=True)) and driver.counters()["late"] >= 1
 
 
+def test_the_reconciler_delays_no_live_event(ledger, proxy):
+    """The node that it asks hangs: whatever is live is reported before that answers."""
+    hangs, answered = threading.Event(), threading.Event()
+
+    def before(calls):
+        if any(c["method"] == "block_results" for c in calls):
+            hangs.set()
+            answered.wait(60)
+
+    proxy.before = before
+    try:
+        with LedgerDriver(ledger, http=[ledger.chain.url, proxy.url], ws=[], reconcile_ms=500, request_timeout_ms=60_000) as driver:
+            driver.catch_up()
+            driver.wait_messages(ledger.say(b"looked at again"))
+            assert hangs.wait(20)
+            for _ in range(3):
+                driver.wait_messages(ledger.say(b"live"))
+            assert not answered.is_set()
+    finally:
+        answered.set()
+
+
 def test_a_message_whose_id_is_not_its_own(ledger, proxy):
     """An event with another payload than the one that was hashed is left out."""
     def forge(call, reply):

@@ -274,6 +274,74 @@ static void a_proof_in_a_request(void **state)
 	assert_int_equal(adapter_proof_to_pb(&pb, &small, &proof), CS_ERR_NO_MEMORY);
 }
 
+/* ---- what was kept ---- */
+
+static struct cs_bytes encoded(const struct adapter_proof *proof)
+{
+	struct cs_bytes bytes = CS_BYTES_NONE;
+	assert_int_equal(adapter_proof_encode(&bytes, &arena, proof), CS_OK);
+	return bytes;
+}
+
+static void what_was_kept_is_not_asked_for(void **state)
+{
+	const struct adapter_proof proof = {.nodes = {cs_bytes_str("root"), cs_bytes_str("branch")},
+					    .count = 2,
+					    .leaf = cs_bytes_str("leaf")};
+	struct cs_bytes kept = encoded(&proof);
+	(void)state;
+	add(1, 100, 0);
+	add(2, 100, 0);
+	add(3, 101, 0);
+	assert_int_equal(adapter_claims_give(&w.claims, 0, kept, 9), CS_OK);
+	assert_false(adapter_claims_are_there(&w.claims));
+	assert_int_equal(adapter_claims_give(&w.claims, 1, kept, 11), CS_OK);
+	assert_false(adapter_claims_are_there(&w.claims));
+	assert_int_equal(adapter_claims_ask(&w.claims), CS_OK);
+	assert_int_equal(w.question_count, 1);
+	assert_int_equal(w.questions[0].block.height, 101);
+	prove(0, 3, 4, 2);
+	assert_int_equal(w.done, 1);
+	assert_int_equal(w.err, CS_OK);
+	assert_true(adapter_claims_are_there(&w.claims));
+	assert_int_equal(w.claims.log_index[0], 9);
+	assert_int_equal(w.claims.log_index[1], 11);
+	assert_int_equal(w.claims.receipts[0].proof.count, 2);
+	assert_memory_equal(w.claims.receipts[0].proof.nodes[1].p, "branch", 6);
+	assert_memory_equal(w.claims.receipts[0].proof.leaf.p, "leaf", 4);
+}
+
+/* Cut anywhere, too long, or with more than a proof has: refused, and the event is asked for. */
+static void what_was_kept_badly_is_refused(void **state)
+{
+	static const uint8_t empty[] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+	static const uint8_t many[] = {0, 0, 0, ADAPTER_PROOF_NODES_MAX + 1, 0, 0, 0, 0};
+	static const uint8_t large[] = {0, 0, 0, 1, 0, 0, 4, 1, 0};
+	const struct adapter_proof proof = {
+		.nodes = {cs_bytes_str("root")}, .count = 1, .leaf = cs_bytes_str("leaf")};
+	struct cs_bytes kept = encoded(&proof);
+	struct adapter_proof out;
+	(void)state;
+	add(1, 100, 0);
+	for (size_t n = 0; n < kept.n; n++)
+		assert_int_not_equal(adapter_claims_give(&w.claims, 0, cs_bytes(kept.p, n), 1),
+				     CS_OK);
+	assert_int_equal(adapter_proof_decode(&out, CS_BYTES_OF(empty)), CS_ERR_MALFORMED);
+	assert_int_equal(adapter_proof_decode(&out, CS_BYTES_OF(many)), CS_ERR_TOO_LARGE);
+	assert_int_equal(adapter_proof_decode(&out, CS_BYTES_OF(large)), CS_ERR_TOO_LARGE);
+	uint8_t longer[64];
+	memcpy(longer, kept.p, kept.n);
+	longer[kept.n] = 0;
+	assert_int_not_equal(adapter_proof_decode(&out, cs_bytes(longer, kept.n + 1)), CS_OK);
+	assert_false(w.claims.receipts[0].has_proof || w.claims.placed[0]);
+	assert_int_equal(adapter_claims_ask(&w.claims), CS_OK);
+	assert_int_equal(w.question_count, 1);
+	struct cs_arena small;
+	uint8_t bytes[4];
+	cs_arena_init(&small, bytes, sizeof(bytes));
+	assert_int_equal(adapter_proof_encode(&kept, &small, &proof), CS_ERR_NO_MEMORY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +355,8 @@ int main(void)
 		cmocka_unit_test_setup(not_from_below_the_anchor, setup),
 		cmocka_unit_test_setup(headers_that_do_not_join, setup),
 		cmocka_unit_test_setup(a_proof_in_a_request, setup),
+		cmocka_unit_test_setup(what_was_kept_is_not_asked_for, setup),
+		cmocka_unit_test_setup(what_was_kept_badly_is_refused, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

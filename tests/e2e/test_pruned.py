@@ -1,0 +1,105 @@
+"""A node that prunes: receipts of a message that still waits to be signed are gone when it may be. What was kept of them in time
+shows it nevertheless; without it the message waits for a node that has them."""
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+
+from lib.between import Between
+from lib.rpc import wait_for
+from lib.world import END_TIMEOUT_S
+
+JOURNAL = "[journal]\nproofs_after_s = 1\n"
+RECEIPTS = ("eth_getBlockReceipts", "eth_getTransactionReceipt")
+
+
+class Pruning(Between):
+    """The first chain's node keeps receipts of blocks above `pruned` alone."""
+    pruned = -1
+
+    def write_gateways(self) -> None:
+        super().write_gateways()
+        config = self.gateways[0].config
+        config.write_text(config.read_text().replace("[relay]\n", JOURNAL + "\n[relay]\n"))
+        self.proxy.after = self.prune
+
+    def prune(self, call: dict, reply: dict) -> dict:
+        if call["method"] == "debug_getRawReceipts":
+            return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32601, "message": "the method does not exist"}}
+        if call["method"] not in RECEIPTS or not reply.get("result"):
+            return reply
+        found = reply["result"] if isinstance(reply["result"], list) else [reply["result"]]
+        return dict(reply, result=None) if int(found[0]["blockNumber"], 16) <= self.pruned else reply
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with Pruning(tmp_path_factory.mktemp("pruned"), "anvil", block_time=0.5) as w:
+        w.gateways[0].ends(w.send(b"once keys are final"))
+        yield w
+
+
+def figure(gateway, name: str) -> int:
+    return int(float(re.search(rf"^{name} (\S+)$", gateway.get("/metrics"), re.M)[1]))
+
+
+def kept(gateway, message: str) -> bool:
+    with sqlite3.connect(f"file:{gateway.folder / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
+        return journal.execute("SELECT count(*) FROM claims c JOIN messages m ON m.n=c.message WHERE m.id=?", (bytes.fromhex(message[2:]),)).fetchone()[0] == 1
+
+
+def verb(gateway, name: str, chain: str) -> None:
+    assert gateway.request("POST", f"/v1/operator/{name}", {"chain": chain})[0] == 200
+
+
+def pruned(world, message: str) -> None:
+    """The node forgets the receipts, and the gateway what it had of them in memory."""
+    gateway = world.gateways[0]
+    world.pruned = gateway.message(message)["sent"]["block"]
+    gateway.stop()
+    gateway.restart()
+
+
+def test_what_was_kept_in_time_is_signed(world):
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    verb(gateway, "pause", chain)
+    one, two = world.send(b"waits long"), world.send(b"waits as long")
+    for message in (one, two):
+        gateway.reaches(message, "final")
+        wait_for(lambda m=message: kept(gateway, m), END_TIMEOUT_S, f"its proof ({gateway.log})", 0.2)
+    assert figure(gateway, "caisson_proofs_kept") == 2 and 2 * 500 < figure(gateway, "caisson_proofs_kept_bytes") < 2 * 4096
+    print(figure(gateway, "caisson_proofs_kept_bytes"), "bytes of two receipts")
+    pruned(world, two)
+    verb(gateway, "resume", chain)
+    for message in (one, two):
+        gateway.ends(message)
+        assert not kept(gateway, message)
+    assert figure(gateway, "caisson_proofs_kept") == figure(gateway, "caisson_proofs_kept_bytes") == 0
+
+
+def test_what_was_not_kept_waits_for_a_node(world):
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    before = gateway.config.read_text()
+    gateway.config.write_text(before.replace(JOURNAL, "[journal]\nproofs_after_s = 0\nproofs_mb = 0\n"))
+    assert gateway.request("POST", "/v1/operator/reload")[1]["changed"] == ["journal.proofs_after_s", "journal.proofs_mb"]
+    verb(gateway, "pause", chain)
+    message = world.send(b"kept by nobody")
+    gateway.reaches(message, "final")
+    pruned(world, message)
+    verb(gateway, "resume", chain)
+    wait_for(lambda: "no such block" in (gateway.message(message)["why"] or ""), END_TIMEOUT_S, "a reason", 0.2)
+    assert gateway.message(message)["state"] == "final" and not kept(gateway, message)
+    world.pruned = -1
+    gateway.ends(message)
+
+
+def test_what_is_signed_in_time_is_not_kept(world):
+    gateway = world.gateways[0]
+    gateway.config.write_text(re.sub(r"\[journal\]\n(proofs_\w+ = \d+\n)+", "[journal]\nproofs_after_s = 60\n", gateway.config.read_text()))
+    assert gateway.request("POST", "/v1/operator/reload")[0] == 200
+    message = world.send(b"as usual")
+    gateway.reaches(message, "final", "signed", "submitted", "included", "outcome_final", "outcome_verified", "finalized")
+    assert not kept(gateway, message)
+    gateway.ends(message)
