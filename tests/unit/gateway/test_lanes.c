@@ -138,6 +138,7 @@ static uint64_t picked(struct picking *p, enum gateway_lane lane, size_t count_m
 				    .due_ms = NOW_MS};
 	assert_ok(gateway_stage_pick(&p->stage, lane, p->f->journal, &pick, p->rows, count_max,
 				     &p->count));
+	assert_true(p->count <= count_max);
 	return p->count > 0 ? p->rows[0].sequence : 0;
 }
 
