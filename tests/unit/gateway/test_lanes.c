@@ -188,6 +188,11 @@ static void each_lane_picks_its_own(void **state)
 	assert_ok(write_(p.f, try_again, &first));
 	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 1);
 	assert_int_equal(picked(&p, GATEWAY_LANE_NEW, 1), 7);
+	/* Where the first is under way it is one other, not all. */
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 1);
+	gateway_stage_begin(&p.stage, GATEWAY_LANE_NEW, p.rows, 1);
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 7);
+	assert_int_equal(p.count, 1);
 }
 
 /* ---- how much waits for a peer ---- */
