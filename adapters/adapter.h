@@ -645,7 +645,8 @@ void adapter_tx_signed(struct adapter *adapter, struct adapter_tx *tx, struct cs
 void adapter_tx_refused(struct adapter *adapter, struct adapter_tx *tx, enum cs_err err,
 			const char *why);
 /* Not sent yet, or stuck before any node took what may repeat: FAILED with CLOSED. Sent: replaced by a
- * cancellation, which may lose the race: the report tells. CONFLICT: it is already included, or unknown. */
+ * cancellation, which may lose the race: the report tells; on a ledger, which has none, FAILED with CLOSED once no block can
+ * take it any more. CONFLICT: it is already included, or unknown. */
 CS_NODISCARD enum cs_err adapter_tx_cancel(struct adapter *adapter, struct adapter_tx *tx);
 /* Another attempt now, under the same nonce, with what is asked now and an eighth more at least: sign is
  * called for it in a later turn. CONFLICT: nothing of it was sent, or a block has it; POLICY_FEE: above

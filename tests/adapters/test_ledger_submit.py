@@ -126,6 +126,69 @@ def _with_price(value: str | None, at: int, price: int) -> str | None:
     return base64.b64encode(raw[:at] + price.to_bytes(16, "big") + raw[at + 16:]).decode() if len(raw) == 72 else value
 
 
+# ---- cancelled ----
+
+def test_cancelled_before_it_was_sent(ledger, secret):
+    """While its signature is on its way: the bytes never leave, and the next one has its sequence."""
+    with open_driver(ledger, secret) as driver:
+        driver.sign_hook = lambda event: True  # no answer yet
+        tx = submit(driver, b"cancelled early")
+        event = driver.wait(lambda e: e["event"] == "sign")
+        assert driver.ask("cancel", tx=tx)["err"] == "ok" and not driver.states(tx)
+        driver.sign_hook = None
+        driver._sign(event)
+        assert driver.wait_tx(tx, "failed")["err"] == "closed"
+        after = submit(driver, b"after it")
+        driver.wait_tx(after, "settled")
+        assert driver.signed[-1]["nonce"] == 0 and happened(driver, b"cancelled early") == 0 and sequence(ledger, secret) == 1
+
+
+def test_cancelled_while_it_waits_for_money(ledger):
+    """A node has seen its bytes, and may send them on once there is money: it ends with them, and is not signed again."""
+    secret = secret_of("nobody gave this one anything either")
+    with open_driver(ledger, secret, valid_s=VALID_S) as driver:
+        tx = submit(driver, b"poor and cancelled")
+        assert driver.wait_tx(tx, "stuck")["err"] == "no-funds"
+        assert driver.ask("cancel", tx=tx)["err"] == "ok"
+        assert driver.wait_tx(tx, "failed")["err"] == "closed"
+        signed, = driver.signed
+        assert ledger.chain.rpc.time() > signed["valid_until"]
+        ledger.chain.rpc.wait_receipt(ledger.chain.rpc.send(ledger.chain.accounts[1], address(secret), value=10**12), TIMEOUT_S)
+        driver.wait_tx(submit(driver, b"rich"), "settled")
+        assert happened(driver, b"poor and cancelled") == 0 and sequence(ledger, secret) == 1
+
+
+@pytest.mark.parametrize("repeat", [True, False])
+def test_cancelled_after_a_node_took_it(ledger, secret, proxy, repeat):
+    """Its bytes are somewhere, and a ledger has no cancellation: it ends when no block can take it any more, and is not signed again."""
+    swallow(proxy)
+    with open_driver(ledger, secret, http=[proxy.url], valid_s=VALID_S, resend_blocks=2) as driver:
+        tx = submit(driver, b"swallowed", repeat)
+        driver.wait_tx(tx, "sent")
+        assert driver.ask("cancel", tx=tx)["err"] == "ok" and driver.states(tx) == ["sent"]
+        assert driver.wait_tx(tx, "failed")["err"] == "closed"
+        signed, = driver.signed
+        assert ledger.chain.rpc.time() > signed["valid_until"]
+        proxy.before = lambda calls: None
+        assert driver.ask("send_raw", data=signed["raw"])["err"] in ("timeout", "nonce"), "no block takes it"
+        driver.wait_tx(submit(driver, b"the next"), "settled")
+        assert happened(driver, b"swallowed") == 0 and sequence(ledger, secret) == 1
+
+
+def test_cancelled_too_late(ledger, secret, proxy):
+    """The race that a cancellation loses: the block has it, and it is told as it happened; in a block it cannot be cancelled."""
+    go = threading.Event()
+    swallow(proxy, go)
+    with open_driver(ledger, secret, http=[proxy.url], settle_blocks=20) as driver:
+        tx = submit(driver, b"too late to cancel", repeat=False)
+        driver.wait_for(lambda: proxy.methods.count("broadcast_tx_sync") >= 1)
+        assert driver.ask("cancel", tx=tx)["err"] == "ok"
+        go.set()
+        assert driver.wait_tx(tx, "included")["succeeded"] and happened(driver, b"too late to cancel") == 1
+        assert driver.ask("cancel", tx=tx)["err"] == "conflict"
+        assert len(driver.signed) == 1 and sequence(ledger, secret) == 1
+
+
 # ---- refused by CheckTx ----
 
 class Mangler(LedgerDriver):

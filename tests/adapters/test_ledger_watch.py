@@ -1,10 +1,16 @@
 """Reading a ledger: events, downtime, crashes, proofs, rescans, and what a node no longer has."""
 from __future__ import annotations
 
+import json
+import threading
+
+import pytest
+
 from adapters.driver import REMOTE_GENESIS
-from adapters.ledger_driver import LedgerDriver
-from adapters.proxies import RpcProxy
+from adapters.ledger_driver import LedgerDriver, LedgerGateway, fund
+from adapters.proxies import Raw, RpcProxy
 from lib import crypto
+from lib.ledger import Ledger
 
 
 def test_events_live(ledger):
@@ -194,3 +200,77 @@ def test_a_stall_is_told_and_taken_back(ledger):
         finally:
             node.send_signal(signal.SIGCONT)
         driver.wait(lambda e: e["event"] == "stalled" and e["ms"] == 0)
+
+
+# ---- blocks on demand ----
+
+class OnDemand(Ledger):
+    """It makes blocks for transactions alone."""
+
+    def _init(self, p2p: int) -> None:
+        super()._init(p2p)
+        with open(self.home / "config" / "config.toml", "a", encoding="utf-8") as config:
+            config.write("\n[consensus]\ncreate_empty_blocks = false\n")
+
+    def _wait_up(self, process, height: int) -> None:
+        super()._wait_up(process, 1)  # nothing asks for a second
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory):
+    with OnDemand(tmp_path_factory.mktemp("idle"), "adapter-idle") as chain:
+        yield LedgerGateway(chain)
+
+
+def stalls(driver) -> list[int]:
+    return [e["ms"] for e in driver.events if e["event"] == "stalled"]
+
+
+def test_a_ledger_that_is_idle(idle):
+    """Without the word that its blocks come on demand it is stalled; with it, while no node answers."""
+    with LedgerDriver(idle, ws=[], stalled_ms=1500) as driver:
+        driver.wait(lambda e: e["event"] == "stalled" and e["ms"] >= 1500)
+        driver.wait_messages(idle.say(b"on demand"))
+        driver.wait(lambda e: e["event"] == "stalled" and e["ms"] == 0)
+    with RpcProxy(idle.chain.url) as proxy, LedgerDriver(idle, http=[proxy.url], ws=[], stalled_ms=1500, blocks_on_demand=True) as driver:
+        driver.catch_up()
+        height = idle.chain.rpc.block_number()
+        driver.pump(4)
+        assert stalls(driver) == [] and idle.chain.rpc.block_number() == height, "a chain that makes no blocks, and is well"
+
+        def broken(calls):
+            raise Raw(b"broken", 500)
+
+        proxy.before = broken
+        driver.wait(lambda e: e["event"] == "stalled" and e["ms"] >= 1500)
+        proxy.before = lambda calls: None
+        driver.wait(lambda e: e["event"] == "stalled" and e["ms"] == 0)
+        assert len(stalls(driver)) == 2
+        driver.wait_messages(idle.say(b"again"))
+
+
+def test_what_waits_on_an_idle_ledger_is_a_stall(idle):
+    """A node took a transaction and there is no block with it."""
+    swallowed = threading.Event()
+
+    def swallow(calls):
+        for call in calls:
+            if call["method"] == "broadcast_tx_sync" and not swallowed.is_set():
+                result = {"code": 0, "data": "", "log": "", "codespace": "", "hash": "AB" * 32}
+                raise Raw(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": result}).encode())
+
+    secret = fund(idle.chain, "idle")
+    with RpcProxy(idle.chain.url) as proxy:
+        proxy.before = swallow
+        with LedgerDriver(idle, sign_by=secret, http=[proxy.url], ws=[], valid_s=60, resend_blocks=2, stalled_ms=2500, blocks_on_demand=True) as driver:
+            driver.catch_up()
+            driver.pump(3)
+            assert stalls(driver) == []
+            tx = driver.submit(idle.contract.address, idle.message_data(b"waits"), gas=3_000_000)
+            driver.wait_tx(tx, "sent")
+            driver.wait(lambda e: e["event"] == "stalled" and e["ms"] >= 2500)
+            swallowed.set()
+            for i in range(3):  # the blocks of others, after which it is sent again
+                driver.wait_messages(idle.say(b"others %d" % i))
+            driver.wait_tx(tx, "included")
+            driver.wait(lambda e: e["event"] == "stalled" and e["ms"] == 0)
