@@ -80,6 +80,7 @@ enum cs_err gateway_stage_pick(struct gateway_stage *stage, enum gateway_lane la
 	CS_TRY(gateway_journal_pick(journal, pick, rows, count_max > 1 ? count_max : CS_BATCH_MAX,
 				    count));
 	*count = gateway_stage_keep(stage, lane, rows, *count, pick->due_ms);
+	*count = *count < count_max ? *count : count_max;
 	return CS_OK;
 }
 

@@ -15,7 +15,7 @@ BATCH = 12
 OLD, AT_ONCE, OLD_AGE_S = 160, 20, 20
 ALONE, NEW = 3, 3
 WINDOW_BLOCKS, LOST = 256, 5  # that the light client keeps; messages below them
-UNDER_WAY_BLOCKS = 3  # until what is under way is in a block, and another one is sent
+UNDER_WAY_BLOCKS = 4  # until what is under way is in a block, and another one is sent
 SEND_GAS = 200_000
 DRAIN_TIMEOUT_S = 300
 

@@ -138,6 +138,7 @@ static uint64_t picked(struct picking *p, enum gateway_lane lane, size_t count_m
 				    .due_ms = NOW_MS};
 	assert_ok(gateway_stage_pick(&p->stage, lane, p->f->journal, &pick, p->rows, count_max,
 				     &p->count));
+	assert_true(p->count <= count_max);
 	return p->count > 0 ? p->rows[0].sequence : 0;
 }
 
@@ -187,6 +188,11 @@ static void each_lane_picks_its_own(void **state)
 	assert_ok(write_(p.f, try_again, &first));
 	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 1);
 	assert_int_equal(picked(&p, GATEWAY_LANE_NEW, 1), 7);
+	/* Where the first is under way it is one other, not all. */
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 1);
+	gateway_stage_begin(&p.stage, GATEWAY_LANE_NEW, p.rows, 1);
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 7);
+	assert_int_equal(p.count, 1);
 }
 
 /* ---- how much waits for a peer ---- */
