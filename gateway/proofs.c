@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #define LOOK_MS 1000u
+/* Between two batches: what is live, and a backlog that is being signed, ask the same nodes. */
+#define PAUSE_MS 250u
 /* After a node did not give one. */
 #define FAILED_MS 5000u
 
@@ -79,6 +81,7 @@ static void claims_done(void *context, enum cs_err err, const char *why)
 	if (err == CS_OK) {
 		advance(keeping);
 		keeping->chain->keeper.single = false;
+		keeping->chain->keeper.after_ms = host_now_ms() + PAUSE_MS;
 	} else {
 		not_had(keeping, err, why);
 	}
