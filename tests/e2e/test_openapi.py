@@ -243,7 +243,8 @@ def test_a_request_that_is_taken_after_its_504(world):
             go.wait(120)
 
     try:
-        wait_for(gateway.healthy, END_TIMEOUT_S, "the gateway with eight nodes")
+        wait_for(lambda: [n["state"] for n in gateway.get("/v1/chains")["chains"][0]["endpoints"] if not n["websocket"]] == ["ok"] * NODES_MAX,
+                 END_TIMEOUT_S, "eight nodes that are known")
         world.proxy.before = hold
         problem = ask(gateway, 504, "POST", "/v1/messages", body, headers=key, timeout_s=100)
         assert problem["code"] == "timeout" and problem["retry"] is True and 6 <= len(held) <= NODES_MAX
