@@ -209,10 +209,10 @@ class Live(unittest.TestCase):
         """The trace is on the message at both gateways; what of it is wrong is ignored, and the message goes all the same."""
         parent, many = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", ",".join(f"k{i}=1" for i in range(33))
         call: dict[str, Any] = {"to": abroad("app"), "payload": b"traced", "mode": "sponsored"}
-        for given, taken in (({"traceparent": parent, "tracestate": "vendor=1, other@vendor=2"}, (parent, "vendor=1,other@vendor=2")),
-                             ({"traceparent": parent, "tracestate": many}, (parent, None)),
-                             ({"traceparent": parent + "-", "tracestate": "vendor=1"}, (None, None))):
-            message = self.gateway.wait(self.gateway.send_message(**call, **given)["request_id"], timeout_s=END_TIMEOUT_S)
+        for given, state, taken in ((parent, "vendor=1, other@vendor=2", (parent, "vendor=1,other@vendor=2")),
+                                    (parent, many, (parent, None)), (parent + "-", "vendor=1", (None, None))):
+            sent = self.gateway.send_message(**call, traceparent=given, tracestate=state)
+            message = self.gateway.wait(sent["request_id"], timeout_s=END_TIMEOUT_S)
             for told in (message, gateway_of(DESTINATION).message(str(message["id"]))):
                 self.assertEqual((told.get("traceparent"), told.get("tracestate")), taken)
         moved = self.gateway.transfer(to=abroad("friend"), amount=UNIT, mode="prepare", traceparent=parent, tracestate="vendor=1")
