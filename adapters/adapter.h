@@ -415,13 +415,15 @@ struct adapter_tx_report {
 };
 
 /* What was sent before this process started, from the journal. raw: the bytes of the newest
- * attempt. */
+ * attempt. included: as it was reported, without the block's hash and time, where the journal has it;
+ * else zero. A chain without reorganisations reports that block no more, and believes it. */
 struct adapter_tx_resume {
 	struct adapter_terms terms; /* of the newest attempt */
 	struct cs_hash hashes[ADAPTER_TX_ATTEMPTS_MAX];
 	bool cancels[ADAPTER_TX_ATTEMPTS_MAX];
 	size_t count;
 	struct cs_bytes raw;
+	struct adapter_tx_report included;
 };
 
 /* sign: asks for the bytes under these terms; answered, any time later, by adapter_tx_signed or
