@@ -22,6 +22,7 @@
 #define CALL_GAS 300000u
 #define CALLS_WARN 100u
 #define NODE_TIMEOUT_MS 10000u
+#define CANNOT_PAY ", and could not pay for its next transaction"
 
 enum verdict { FINE, WARN, BAD };
 
@@ -122,17 +123,22 @@ static void check_enclave(struct doctor *doctor, const json_t *enclave)
 {
 	const json_t *flags = json_object_get(enclave, "insecure");
 	bool insecure = cli_number_of(enclave, "insecure_flags") != 0;
+	char names[400] = "";
+	size_t length = 0;
 	if (!is_true(enclave, "ready")) {
 		say(doctor, BAD, "enclave", "its own log says why; `caisson up` starts it again",
 		    "not ready: %s", cli_text_of(enclave, "why"));
 		return;
 	}
+	for (size_t i = 0; i < json_array_size(flags) && length < sizeof(names); i++)
+		length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+					   i > 0 ? ", " : "",
+					   json_string_value(json_array_get(flags, i)));
 	say(doctor, insecure ? WARN : FINE, "enclave",
 	    "nothing of it is for production: take a backend of hardware, and drop insecure_*",
 	    "%s, %zu keys%s%s", cli_text_of(enclave, "backend"),
 	    json_array_size(json_object_get(enclave, "keys")), insecure ? ", insecure: " : "",
-	    insecure && json_array_size(flags) > 0 ? json_string_value(json_array_get(flags, 0))
-						   : "");
+	    names);
 }
 
 static void check_endpoints(struct doctor *doctor, const json_t *chain)
@@ -323,15 +329,16 @@ static void check_account(struct doctor *doctor, const json_t *chain, const char
 {
 	const char *address = cli_text_of(account, "address");
 	bool is_gas = strcmp(cli_text_of(account, "role"), "gas") == 0;
-	const char *remedy =
-		is_gas ? "send the chain's coin to it: it pays for deliveries and refunds"
-		       : "send the chain's coin to it: it pays for sponsored messages";
+	bool cannot_pay = is_true(account, "cannot_pay");
+	char remedy[160];
 	char role[24];
 	struct cs_u256 balance;
 	struct cs_u256 price;
 	struct cs_u256 needed;
 	char text[CS_U256_DECIMAL_SIZE];
 	struct cs_u256 gas = cs_u256_u64((uint64_t)CALL_GAS * CALLS_WARN);
+	(void)snprintf(remedy, sizeof(remedy), "send the chain's coin to %s: it pays for %s",
+		       address, is_gas ? "deliveries and refunds" : "sponsored messages");
 	if (cli_number_of(account, "index") > 0)
 		(void)snprintf(role, sizeof(role), "gas_account %lld",
 			       cli_number_of(account, "index"));
@@ -341,18 +348,20 @@ static void check_account(struct doctor *doctor, const json_t *chain, const char
 		      &balance) ||
 	    !ask_node(doctor->cli, url, "eth_gasPrice", json_array(), &price) ||
 	    cs_u256_mul(&needed, &gas, &price) != CS_OK) {
-		say(doctor, WARN, "account", "ask the node for it by hand",
-		    "%s %s %s: its node does not tell", cli_text_of(chain, "id"), role, address);
+		say(doctor, cannot_pay ? BAD : WARN, "account",
+		    cannot_pay ? remedy : "ask the node for it by hand",
+		    "%s %s %s: its node does not tell%s", cli_text_of(chain, "id"), role, address,
+		    cannot_pay ? CANNOT_PAY : "");
 		return;
 	}
 	cs_u256_decimal(text, &balance);
 	bool few = cs_u256_cmp(&balance, &needed) < 0;
 	say(doctor,
-	    cs_u256_is_zero(&balance) ? BAD
-	    : few                     ? WARN
-				      : FINE,
-	    "account", remedy, "%s %s %s has %s wei", cli_text_of(chain, "id"), role, address,
-	    text);
+	    cannot_pay || cs_u256_is_zero(&balance) ? BAD
+	    : few                                   ? WARN
+						    : FINE,
+	    "account", remedy, "%s %s %s has %s wei%s", cli_text_of(chain, "id"), role, address,
+	    text, cannot_pay ? CANNOT_PAY : "");
 }
 
 static void check_accounts(struct doctor *doctor, const struct gateway_config *config,

@@ -108,6 +108,7 @@ static json_t *account_json(const struct gateway_account *account, size_t index)
 	json_object_set_new(json, "calls",
 			    gateway_account_calls(account, &calls) ? host_json_u64(calls)
 								   : json_null());
+	json_object_set_new(json, "cannot_pay", json_boolean(account->is_out));
 	json_object_set_new(json, "low", json_boolean(gateway_account_is_low(account)));
 	return json;
 }

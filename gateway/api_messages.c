@@ -81,7 +81,7 @@ static void set_gas(struct gateway *gateway, json_t *json, const struct gateway_
 	cs_arena_rewind(&gateway->scratch, mark);
 }
 
-/* Why it does not go on: what failed last, or the pause that holds it. */
+/* Why it does not go on: the pause that holds it, the account that cannot pay for it, or what failed last. */
 static json_t *why_json(struct gateway *gateway, const struct gateway_message *m)
 {
 	bool source = m->side == RELAY_SOURCE;
@@ -94,6 +94,8 @@ static json_t *why_json(struct gateway *gateway, const struct gateway_message *m
 			gateway_caip2(gateway, source ? &m->remote : &m->chain), false);
 	if (pause)
 		return json_string(gateway_paused_why(pause, text, sizeof(text)));
+	if (gateway_unpaid_why(gateway, m, text, sizeof(text)))
+		return json_string(text);
 	return m->why[0] ? json_string(m->why) : json_null();
 }
 

@@ -32,10 +32,7 @@ const char *gateway_chain_trouble(const struct gateway_chain *chain)
 	const char *trouble = ledger_clock_trouble(gateway->clock);
 	if (!trouble)
 		trouble = adapter_follow_trouble(&chain->follow);
-	if (trouble || !gateway_pool_is_out(chain))
-		return trouble;
-	return chain->own->gas_accounts == 1 ? "the gas account cannot pay"
-					     : "no gas account can pay";
+	return trouble ? trouble : gateway_pool_trouble(chain);
 }
 
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity)

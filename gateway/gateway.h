@@ -435,6 +435,12 @@ bool gateway_pool_has_better(const struct gateway_chain *chain,
 			     const struct gateway_account *account);
 /* None of the pool can pay, and that was found out by a call. */
 bool gateway_pool_is_out(const struct gateway_chain *chain);
+/* A sentence where it is out, else NULL. */
+const char *gateway_pool_trouble(const struct gateway_chain *chain);
+/* What it waits for where its chain's pool is out, with whom to send money to; NULL: for something else. Nothing of it
+ * is written: it is true for as long as the pool is out. The text is in the caller's. */
+const char *gateway_unpaid_why(struct gateway *gateway, const struct gateway_message *message,
+			       char *text, size_t size);
 /* Transactions of all accounts that no block has. */
 unsigned gateway_open_transactions(const struct gateway_chain *chain);
 

@@ -57,6 +57,8 @@ _Static_assert(GATEWAY_SUBMISSION_OPEN == 0 && GATEWAY_SUBMISSION_INCLUDED == 1 
 _Static_assert(GATEWAY_SUBMISSION_GIVEN == 5, "submissions_given");
 _Static_assert(RELAY_FINAL == 2, "messages_proven");
 _Static_assert(RELAY_OBSERVED == 1 && RELAY_SUBMITTED == 5 && RELAY_INCLUDED == 6, "ROW_WAITING");
+_Static_assert(RELAY_SIGNED == 4 && RELAY_OUTCOME_VERIFIED == 8 && RELAY_REFUNDING == 11,
+	       "ROW_WANTS_PAY");
 _Static_assert(RELAY_FINALIZED == 9 && RELAY_REFUNDED == 12 && RELAY_ABANDONED == 13, "ROW_OPEN");
 
 static const char *const texts[SQL_COUNT] = {

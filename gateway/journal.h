@@ -302,9 +302,13 @@ struct gateway_count {
 typedef void gateway_count_fn(void *ctx, const struct gateway_count *row);
 CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal,
 						gateway_count_fn *each, void *ctx);
-/* Messages that have not ended and say why they do not go on, by the name of the error that `why` begins
- * with: a view, of whatever was written there. */
-typedef void gateway_reason_fn(void *ctx, const struct gateway_count *row, const char *reason);
+/* What comes next of it is a transaction of this gateway's, and nothing but money is between: it has one that no block
+ * took, or no other reason to wait. Of the row alone. */
+bool gateway_wants_pay(const struct gateway_message *message);
+/* Messages that have not ended and say why they do not go on, or that want pay (gateway_wants_pay). reason: the name
+ * of the error that `why` begins with, a view of whatever was written there, empty of what says nothing. */
+typedef void gateway_reason_fn(void *ctx, const struct gateway_count *row, const char *reason,
+			       bool wants_pay);
 CS_NODISCARD enum cs_err gateway_journal_reasons(struct gateway_journal *journal,
 						 gateway_reason_fn *each, void *ctx);
 

@@ -228,6 +228,16 @@ enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_coun
 	}
 }
 
+bool gateway_wants_pay(const struct gateway_message *m)
+{
+	if (m->submission == 0 && m->why[0])
+		return false;
+	if (m->side == RELAY_SOURCE)
+		return (m->state == RELAY_OUTCOME_VERIFIED || m->state == RELAY_REFUNDING) &&
+		       m->outcome_statement != 0 && m->end_height == 0;
+	return m->state == RELAY_SIGNED || m->state == RELAY_SUBMITTED;
+}
+
 enum cs_err gateway_journal_reasons(struct gateway_journal *journal, gateway_reason_fn *each,
 				    void *ctx)
 {
@@ -238,7 +248,7 @@ enum cs_err gateway_journal_reasons(struct gateway_journal *journal, gateway_rea
 		CS_TRY(next_count(s, &found, &row));
 		if (!row)
 			return CS_OK;
-		each(ctx, &found, host_column_text(s, 3));
+		each(ctx, &found, host_column_text(s, 3), host_column_u64(s, 5) != 0);
 	}
 }
 

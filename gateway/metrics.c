@@ -94,9 +94,14 @@ static void hold(struct gateway *gateway, const struct gateway_count *row, const
 	host_metric_set(metric, host_metric_value(metric) + (double)row->count);
 }
 
-static void reason_row(void *ctx, const struct gateway_count *row, const char *reason)
+static void reason_row(void *ctx, const struct gateway_count *row, const char *reason,
+		       bool wants_pay)
 {
-	hold(ctx, row, reason_name(reason));
+	const struct gateway_chain *chain = wants_pay ? gateway_chain_of(ctx, &row->chain) : NULL;
+	if (chain && gateway_pool_is_out(chain))
+		hold(ctx, row, cs_err_name(CS_ERR_NO_FUNDS));
+	else if (reason && reason[0])
+		hold(ctx, row, reason_name(reason));
 }
 
 /* The series of a route are there from the start, at zero where the journal has nothing. */

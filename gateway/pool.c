@@ -3,6 +3,7 @@
 #include "gateway/gateway.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 /* Calls that an account should pay for beside those under way in it: a node wants the whole gas limit at
  * the highest price offered, several times what a call costs in the end. */
@@ -129,6 +130,29 @@ bool gateway_pool_is_out(const struct gateway_chain *chain)
 		tried = tried || account->is_out;
 	}
 	return tried;
+}
+
+const char *gateway_pool_trouble(const struct gateway_chain *chain)
+{
+	if (!gateway_pool_is_out(chain))
+		return NULL;
+	return chain->own->gas_accounts == 1 ? "the gas account cannot pay"
+					     : "no gas account can pay";
+}
+
+const char *gateway_unpaid_why(struct gateway *gateway, const struct gateway_message *message,
+			       char *text, size_t size)
+{
+	char address[2 * sizeof(struct cs_address) + 1];
+	const struct gateway_chain *chain = gateway_chain_of(gateway, &message->chain);
+	const char *trouble = chain && gateway_wants_pay(message) ? gateway_pool_trouble(chain)
+								   : NULL;
+	if (!trouble)
+		return NULL;
+	cs_hex(address, CS_BYTES_OF(chain->accounts[0].address.b));
+	(void)snprintf(text, size, "%s: %s, send money to 0x%s on %s",
+		       cs_err_name(CS_ERR_NO_FUNDS), trouble, address, chain->config->id);
+	return text;
 }
 
 unsigned gateway_open_transactions(const struct gateway_chain *chain)

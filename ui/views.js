@@ -46,12 +46,19 @@ const facts = (pairs) => h('dl', { class: 'facts' }, pairs.filter(Boolean).map((
 const KINDS = { finalized: 'good', refunded: 'back', abandoned: 'back', failed: 'bad', refunding: 'back', request_failed: 'bad', request_unknown: 'bad' };
 const state = (name) => chip(KINDS[name] || 'moving', words(name));
 
-const stepClass = (step, reached, over) =>
-	step.t_ms ? 'done' : step.skipped ? 'skipped' : !over && step.n === reached + 1 ? 'next' : 'pending';
-
 export function progress(message) {
 	const done = (message.steps || []).filter((s) => s.t_ms);
 	return done.length > 0 ? done[done.length - 1] : null;
+}
+
+// What failed is the recipient's call alone: what came before is done, and nothing comes next by itself.
+function stepClass(step, message) {
+	const failed = message.state === 'failed';
+	if (step.t_ms)
+		return failed && step.name === 'delivery_included' ? 'failed' : 'done';
+	if (step.skipped)
+		return 'skipped';
+	return !failed && !message.ended && step.n === (progress(message)?.n || 0) + 1 ? 'next' : 'pending';
 }
 
 function track(message) {
@@ -59,9 +66,9 @@ function track(message) {
 		return h('span', { class: 'track unknown', 'data-key': 'track' });
 	const last = progress(message);
 	const label = last ? `Step ${last.n} of ${STEPS}: ${words(last.name)}` : `No step of ${STEPS} yet`;
-	return h('span', { class: `track ${message.state === 'failed' ? 'failed' : message.ended ? 'over' : ''}`, role: 'img', 'aria-label': label, title: label, 'data-key': 'track' },
+	return h('span', { class: `track ${message.ended ? 'over' : ''}`, role: 'img', 'aria-label': label, title: label, 'data-key': 'track' },
 		GROUPS.map(([name, first, end]) => h('span', { class: `group ${name}` },
-			message.steps.slice(first - 1, end).map((s) => h('i', { class: stepClass(s, last ? last.n : 0, message.ended) })))));
+			message.steps.slice(first - 1, end).map((s) => h('i', { class: stepClass(s, message) })))));
 }
 
 const route = (from, to) => h('span', { class: 'route' }, from, h('span', { 'aria-hidden': 'true' }, ' → '), h('span', { class: 'hidden' }, ' to '), to);
@@ -98,10 +105,13 @@ function alarmList(found) {
 		h('span', {}, a.why), h('span', { class: 'soft' }, a.remedy))));
 }
 
+// One that failed waits for somebody: it is counted apart.
+const isOpen = (name) => !ended(name) && name !== 'failed';
+
 function figures(status, now) {
 	const counted = status.messages.filter((row) => isCounted(status, row));
 	const sum = (test) => counted.filter(test).reduce((n, row) => n + row.count, 0);
-	const open = counted.filter((row) => !ended(row.state) && row.state !== 'failed');
+	const open = counted.filter((row) => isOpen(row.state));
 	const failed = sum((row) => row.state === 'failed');
 	const oldest = Math.min(...open.map((row) => row.oldest_ms));
 	const row = (name, value, kind = '') => h('div', { class: `figure ${kind}` }, h('dt', {}, name), h('dd', {}, value));
@@ -116,8 +126,11 @@ function figures(status, now) {
 function direction(status, chain, way, outgoing) {
 	const side = outgoing ? 'source' : 'destination';
 	const rows = status.messages.filter((r) => r.chain === chain.id && r.remote === way.remote && r.side === side);
-	return { open: rows.filter((r) => !ended(r.state)).reduce((n, r) => n + r.count, 0), ended: rows.filter((r) => ended(r.state)).reduce((n, r) => n + r.count, 0) };
+	const sum = (test) => rows.filter(test).reduce((n, r) => n + r.count, 0);
+	return { open: sum((r) => isOpen(r.state)), failed: sum((r) => r.state === 'failed'), ended: sum((r) => ended(r.state)) };
 }
+
+const counts = (of) => `${grouped(of.open)} open, ${of.failed > 0 ? `${grouped(of.failed)} failed, ` : ''}${grouped(of.ended)} ended`;
 
 function routeRow(status, chain, way) {
 	const peers = status.peers.filter((p) => way.peers.includes(p.name));
@@ -129,8 +142,8 @@ function routeRow(status, chain, way) {
 	return h('tr', { 'data-key': `${chain.id} ${way.remote}` },
 		h('th', { scope: 'row' }, chain.id, h('span', { 'aria-hidden': 'true' }, ' ⇄ '), h('span', { class: 'hidden' }, ' and '), way.remote),
 		h('td', {}, chip(health[0], health[1])),
-		h('td', { class: 'number' }, `${grouped(out.open)} open, ${grouped(out.ended)} ended`),
-		h('td', { class: 'number' }, `${grouped(back.open)} open, ${grouped(back.ended)} ended`),
+		h('td', { class: 'number' }, counts(out)),
+		h('td', { class: 'number' }, counts(back)),
 		h('td', { class: 'number' }, `${grouped(chain.final)} of ${grouped(chain.head)}`),
 		h('td', {}, peers.map((p) => h('span', { class: 'peer' }, `${p.name}: ${p.reachable ? 'reachable' : 'away'}${p.waiting > 0 ? `, ${p.waiting} waiting` : ''}`))));
 }
@@ -176,7 +189,7 @@ export function messageList(now, { list, filter }) {
 
 // ---- one message ----
 
-const LABELS = { done: '', skipped: 'left out', pending: 'to come', next: 'next' };
+const LABELS = { done: '', failed: 'failed', skipped: 'left out', pending: 'to come', next: 'next' };
 
 // What shows a step to somebody who believes nobody: a signature, a final block, else what the journal says of it.
 function proofOf(step, envelope) {
@@ -189,8 +202,7 @@ function proofOf(step, envelope) {
 function stepRow(step, index, message, envelope) {
 	const steps = message.steps;
 	const before = steps.slice(0, index).reverse().find((s) => s.t_ms);
-	const reached = progress(message);
-	const kind = stepClass(step, reached ? reached.n : 0, message.ended);
+	const kind = stepClass(step, message);
 	const cost = step.cost ? [money(step.cost.paid, step.chain), h('span', { class: 'under' }, `${grouped(step.cost.gas_used)} gas${step.cost.messages > 1 ? `, shared by ${step.cost.messages}` : ''}`)] : '–';
 	return h('tr', { class: `step ${kind}`, 'data-key': step.n },
 		h('th', { scope: 'row' }, h('span', { class: 'ordinal' }, step.n), sentence(step.name), LABELS[kind] ? h('span', { class: 'soft' }, ` (${LABELS[kind]})`) : null),
@@ -259,8 +271,9 @@ export function oneMessage(now, { message, envelope, failure }) {
 
 const endpointRow = (e) => h('tr', { 'data-key': e.url },
 	h('th', { scope: 'row' }, h('code', {}, new URL(e.url).host), h('span', { class: 'under' }, e.websocket ? 'websocket' : 'requests')),
-	h('td', {}, chip(e.state === 'ok' ? 'good' : e.state === 'unknown' ? 'back' : 'bad', e.state)),
-	[e.height, e.requests, e.errors, e.limited, e.lies, e.diverged].map((n) => h('td', { class: 'number' }, grouped(n))),
+	h('td', {}, chip(e.state === 'ok' ? 'good' : e.state === 'unknown' ? 'back' : 'bad', e.state === 'unknown' ? 'not used yet' : e.state)),
+	h('td', { class: 'number' }, e.height > 0 ? grouped(e.height) : '–'), // a websocket brings hints, and is asked for none
+	[e.requests, e.errors, e.limited, e.lies, e.diverged].map((n) => h('td', { class: 'number' }, grouped(n))),
 	h('td', { class: 'number' }, e.answer_ms === null ? '' : `${grouped(e.answer_ms)} ms`),
 	h('td', { class: 'number' }, grouped(e.overtaken)),
 	h('td', { class: 'wide soft' }, e.why));

@@ -178,7 +178,7 @@ def test_one_without_funds_holds_up_nobody(world):
 
 
 def test_the_chain_is_not_well_when_all_of_them_are_empty(world):
-    """And what waits goes on by itself when they have something again."""
+    """What waits says so, with whom to pay, wherever one looks; and it goes on by itself when they have something again."""
     idle(world)
     gateway = world.gateways[HOME]
     for account in pool(world):
@@ -186,10 +186,25 @@ def test_the_chain_is_not_well_when_all_of_them_are_empty(world):
     message = burst(world, 1)
     wait_for(lambda: gateway.request("GET", "/healthz")[0] == 503, END_TIMEOUT_S, "the refusal")
     assert "no gas account can pay" in json.dumps(gateway.request("GET", "/healthz")[1])
+    why = f"no-funds: no gas account can pay, send money to {pool(world)[0]['address']} on {world.chains[HOME].caip2}"
+    assert gateway.message(message[0])["why"] == why
+    assert [m["why"] for m in gateway.get("/v1/messages?limit=1")["messages"]] == [why]
+    assert why in gateway.caisson("messages", message[0]).stdout
+    assert held_by(gateway, "no-funds") == 1
+    told = gateway.caisson("doctor", str(gateway.config))
+    assert re.search(r"bad .*could not pay for its next transaction\n.*send the chain's coin to 0x", told.stdout) and told.returncode == 1, told.stdout
+    assert any(a["cannot_pay"] for a in pool(world)), pool(world)
     fund(world)
     all_end(world, message)
     wait_for(gateway.healthy, END_TIMEOUT_S, "health")
+    assert gateway.message(message[0])["why"] is None and held_by(gateway, "no-funds") == 0
+    assert not any(a["cannot_pay"] for a in pool(world)), pool(world)
     idle(world)
+
+
+def held_by(gateway, reason: str) -> int:
+    """Messages of all routes that wait for it."""
+    return sum(int(float(n)) for n in re.findall(rf'^caisson_messages_held\{{.*reason="{reason}"\}} (\S+)$', gateway.get("/metrics"), re.M))
 
 
 # ---- one that is stuck ----

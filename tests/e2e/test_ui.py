@@ -235,6 +235,8 @@ def test_accounts_and_enclave(world, page):
         page.wait(f"document.querySelector('main').innerText.includes('{account['address']}')")
         told = int(world.sides[0].chain.rpc.call("eth_getBalance", account["address"], "latest"), 16)
         assert abs(int(account["balance"]) - told) < 10**18 and not account["low"]
+    heights = page.run("Object.fromEntries([...document.querySelectorAll('[data-key^=\"t-endpoints\"] tbody tr')].map((r) => [r.querySelector('.under').innerText, r.children[2].innerText]))")
+    assert heights["websocket"] == "–" and int(re.sub(r"\D", "", heights["requests"])) > 0, heights
     assert "coins" in page.text("main") and chain["gateway"] in page.text("main")
     page.run("location.hash = '#/enclave'")
     told = gateway.get("/v1/enclave")
@@ -244,6 +246,27 @@ def test_accounts_and_enclave(world, page):
     page.run("document.getElementById('ask-evidence').click()")
     document = json.loads(page.wait("document.querySelector('details pre')?.textContent"))
     assert document["nonce"] in page.text("main") and document["lineage"] == told["lineage"] and document["role"] == "bridge-enclave"
+
+
+def test_only_the_step_that_failed_is_red(world, page):
+    """What came before it is done; and it is counted apart from what is on its way, above and in its route's row."""
+    abroad, gateway = world.sides[1], world.gateways[0]
+    abroad.app.write(abroad.owner, "setFailing", True)
+    message_id = world.send(b"refused")
+    gateway.reaches(message_id, "failed")
+    abroad.app.write(abroad.owner, "setFailing", False)
+    page.run("location.hash = '#/'")
+    page.wait("document.querySelector('main').innerText.includes('0 open, 1 failed, ')")
+    assert page.run("[...document.querySelectorAll('.figure')].filter((f) => f.innerText.includes('On their way')).map((f) => f.querySelector('dd').innerText)") == ["0"]
+    page.run(f"location.hash = '#/message/{message_id}/source'")
+    page.wait("document.querySelectorAll('tr.step.failed').length === 1")
+    assert page.run("document.querySelector('tr.step.failed').innerText").startswith("10")
+    assert page.run("document.querySelectorAll('tr.step.done').length") >= 6 and page.run("document.querySelectorAll('tr.step.next').length") == 0
+    assert page.run("[...document.querySelectorAll('.headline .track i')].findIndex((i) => i.className === 'failed')") == 9
+    assert page.run("document.querySelectorAll('.headline .track i.failed').length") == 1
+    assert world.gateways[1].caisson("retry", message_id).returncode == 0
+    gateway.ends(message_id)
+    page.wait("document.querySelectorAll('tr.step.failed').length === 0 && document.querySelectorAll('tr.step.done').length > 12")
 
 
 def test_looking_for_a_message(world, page, ended):

@@ -186,6 +186,31 @@ static void what_a_pause_would_change_is_not_kept(void **state)
 	assert_true(is_kept(f, "destination"));
 }
 
+/* That nobody can pay shows in what wants it, and no row changes by it. */
+static void what_nobody_can_pay_for_is_not_kept(void **state)
+{
+	static const struct gateway_chain_config own = {.gas_accounts = 1};
+	struct fixture *f = *state;
+	struct gateway_chain *chain = &f->gateway.chains[0];
+	chain->identity = f->message.chain;
+	chain->own = &own;
+	f->gateway.chain_count = 1;
+	keep_it(f, NULL); /* observed: it wants nothing yet */
+	chain->accounts[0].is_out = true;
+	assert_true(is_kept(f, NULL));
+	f->message.state = RELAY_OUTCOME_VERIFIED;
+	f->message.outcome_statement = 1;
+	gateway_answers_free(&f->gateway);
+	keep_it(f, NULL);
+	assert_false(is_kept(f, NULL));
+	chain->accounts[0].is_out = false;
+	assert_false(is_kept(f, NULL));
+	keep_it(f, NULL);
+	assert_true(is_kept(f, NULL));
+	chain->accounts[0].is_out = true;
+	assert_false(is_kept(f, NULL));
+}
+
 /* Where this gateway has both chains the source's row comes first as soon as it is there. */
 static void a_side_that_may_still_change_is_not_kept(void **state)
 {
@@ -222,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(one_that_was_kept_is_found_by_what_was_asked), T(every_change_ends_it),
 		T(what_a_pause_would_change_is_not_kept),
+		T(what_nobody_can_pay_for_is_not_kept),
 		T(a_side_that_may_still_change_is_not_kept), T(a_large_one_is_not_kept)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

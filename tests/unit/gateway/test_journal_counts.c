@@ -4,6 +4,7 @@
 struct counted {
 	struct gateway_count rows[24];
 	char reasons[24][GATEWAY_WHY_MAX + 1];
+	bool wants_pay[24];
 	size_t count;
 };
 
@@ -14,9 +15,12 @@ static void count_one(void *ctx, const struct gateway_count *row)
 	counted->rows[counted->count++] = *row;
 }
 
-static void reason_one(void *ctx, const struct gateway_count *row, const char *reason)
+static void reason_one(void *ctx, const struct gateway_count *row, const char *reason,
+		       bool wants_pay)
 {
 	struct counted *counted = ctx;
+	assert_true(counted->count < CS_LEN(counted->rows));
+	counted->wants_pay[counted->count] = wants_pay;
 	snprintf(counted->reasons[counted->count], sizeof(counted->reasons[0]), "%s", reason);
 	count_one(ctx, row);
 }
@@ -198,6 +202,47 @@ static void reasons_are_of_what_has_not_ended(void **state)
 	assert_int_equal(counted.rows[2].count, 2);
 }
 
+static enum cs_err add_every_kind(struct fixture *f, void *context)
+{
+	static const struct wire_message content = {0};
+	uint64_t *wanting = context;
+	for (unsigned i = 0; i < 2u * 16 * RELAY_STATE_END; i++) {
+		struct gateway_message m = sample(1, i & 1 ? RELAY_SOURCE : RELAY_DESTINATION);
+		m.state = (enum relay_state)(i / 32);
+		if (m.state == RELAY_STATE_NONE)
+			continue;
+		m.id.b[1] = (uint8_t)(i >> 8);
+		m.id.b[2] = (uint8_t)i;
+		CS_TRY(gateway_journal_add(f->journal, &m, &content));
+		m.submission = i & 2 ? 7 : 0;
+		m.outcome_statement = i & 4 ? 5 : 0;
+		m.end_height = m.side == RELAY_SOURCE && i & 8 ? 9 : 0;
+		snprintf(m.why, sizeof(m.why), "%s", i & 16 ? "unavailable: no node" : "");
+		CS_TRY(gateway_journal_save(f->journal, &m));
+		if (!relay_ends(m.state) && gateway_wants_pay(&m))
+			wanting[m.side == RELAY_SOURCE]++;
+	}
+	return CS_OK;
+}
+
+/* The journal's condition and the gateway's are one, whatever a row has in it. */
+static void who_wants_pay_is_counted_as_the_gateway_says(void **state)
+{
+	struct fixture *f = *state;
+	struct counted counted = {.count = 0};
+	uint64_t wanting[2] = {0};
+	uint64_t found[2] = {0};
+	assert_int_equal(write_(f, add_every_kind, wanting), CS_OK);
+	assert_true(wanting[0] > 0 && wanting[1] > 0);
+	assert_int_equal(gateway_journal_reasons(f->journal, reason_one, &counted), CS_OK);
+	for (size_t i = 0; i < counted.count; i++) {
+		if (counted.wants_pay[i])
+			found[counted.rows[i].side == RELAY_SOURCE] += counted.rows[i].count;
+		assert_true(counted.wants_pay[i] || counted.reasons[i][0]);
+	}
+	assert_memory_equal(found, wanting, sizeof(found));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -206,6 +251,7 @@ int main(void)
 		T(counts_are_those_of_the_rows),
 		T(step_times_are_of_what_was_finalized),
 		T(reasons_are_of_what_has_not_ended),
+		T(who_wants_pay_is_counted_as_the_gateway_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

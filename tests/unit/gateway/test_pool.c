@@ -220,6 +220,48 @@ static void test_the_chain_is_out_when_all_are(void **state)
 	assert_false(gateway_pool_is_out(&chain));
 }
 
+static void test_what_waits_for_money_says_so_while_there_is_none(void **state)
+{
+	static struct gateway gateway;
+	struct gateway_chain_config own;
+	struct gateway_chain *chain = &gateway.chains[0];
+	struct gateway_message m = {.side = RELAY_DESTINATION, .state = RELAY_SIGNED};
+	char text[2 * GATEWAY_WHY_MAX];
+	(void)state;
+	make(chain, &own, 1);
+	chain->identity.b[0] = 1;
+	m.chain = chain->identity;
+	gateway.chain_count = 1;
+	assert_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	chain->accounts[0].is_out = true;
+	assert_string_equal(gateway_unpaid_why(&gateway, &m, text, sizeof(text)),
+			    "no-funds: the gas account cannot pay, send money to "
+			    "0x0000000000000000000000000000000000000000 on eip155:1");
+	/* What waits for something else has its own reason, but with a transaction it waits for that. */
+	snprintf(m.why, sizeof(m.why), "unavailable: no node answers");
+	assert_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	m.submission = 3;
+	assert_non_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	m.state = RELAY_SUBMITTED;
+	assert_non_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	m.state = RELAY_INCLUDED; /* a block took it */
+	assert_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	m.side = RELAY_SOURCE; /* the other gateway delivers */
+	m.state = RELAY_SIGNED;
+	assert_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	m.state = RELAY_OUTCOME_VERIFIED;
+	m.outcome_statement = 4;
+	assert_non_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	m.end_height = 5; /* done */
+	assert_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	m.end_height = 0;
+	chain->accounts[0].is_out = false;
+	assert_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+	chain->accounts[0].is_out = true;
+	m.chain.b[0] = 2; /* a chain that is not served any more */
+	assert_null(gateway_unpaid_why(&gateway, &m, text, sizeof(text)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +278,7 @@ int main(void)
 		cmocka_unit_test_setup(test_what_is_written_down_counts, fill),
 		cmocka_unit_test_setup(test_an_account_is_found_by_its_address, fill),
 		cmocka_unit_test_setup(test_the_chain_is_out_when_all_are, fill),
+		cmocka_unit_test_setup(test_what_waits_for_money_says_so_while_there_is_none, fill),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
