@@ -12,7 +12,7 @@ struct answer {
 	uint64_t version;
 	unsigned reload_count;
 	const struct gateway_chain *pays; /* that must be able to, where the message wants it */
-	struct cs_hash sha256; /* of the text */
+	struct cs_hash sha256;            /* of the text */
 	uint8_t *text;
 	size_t size;
 	size_t room;

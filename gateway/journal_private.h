@@ -33,8 +33,8 @@
 	" UNION ALL SELECT n FROM messages INDEXED BY messages_ending WHERE " ROW_ENDING \
 	" AND submission=0 AND " ROW_REST ")"
 /* gateway_wants_pay, by number. */
-#define ROW_WANTS_PAY                                                                            \
-	"(submission<>0 OR why='') AND CASE side WHEN 1 THEN (state=8 OR state=11) AND "         \
+#define ROW_WANTS_PAY                                                                    \
+	"(submission<>0 OR why='') AND CASE side WHEN 1 THEN (state=8 OR state=11) AND " \
 	"outcome_statement<>0 AND end_height=0 ELSE state=4 OR state=5 END"
 #define PICK_WHERE                                                                               \
 	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "       \

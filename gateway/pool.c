@@ -145,13 +145,13 @@ const char *gateway_unpaid_why(struct gateway *gateway, const struct gateway_mes
 {
 	char address[2 * sizeof(struct cs_address) + 1];
 	const struct gateway_chain *chain = gateway_chain_of(gateway, &message->chain);
-	const char *trouble = chain && gateway_wants_pay(message) ? gateway_pool_trouble(chain)
-								   : NULL;
+	const char *trouble =
+		chain && gateway_wants_pay(message) ? gateway_pool_trouble(chain) : NULL;
 	if (!trouble)
 		return NULL;
 	cs_hex(address, CS_BYTES_OF(chain->accounts[0].address.b));
-	(void)snprintf(text, size, "%s: %s, send money to 0x%s on %s",
-		       cs_err_name(CS_ERR_NO_FUNDS), trouble, address, chain->config->id);
+	(void)snprintf(text, size, "%s: %s, send money to 0x%s on %s", cs_err_name(CS_ERR_NO_FUNDS),
+		       trouble, address, chain->config->id);
 	return text;
 }
 

@@ -244,10 +244,11 @@ static void a_large_one_is_not_kept(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-	const struct CMUnitTest tests[] = {
-		T(one_that_was_kept_is_found_by_what_was_asked), T(every_change_ends_it),
-		T(what_a_pause_would_change_is_not_kept),
-		T(what_nobody_can_pay_for_is_not_kept),
-		T(a_side_that_may_still_change_is_not_kept), T(a_large_one_is_not_kept)};
+	const struct CMUnitTest tests[] = {T(one_that_was_kept_is_found_by_what_was_asked),
+					   T(every_change_ends_it),
+					   T(what_a_pause_would_change_is_not_kept),
+					   T(what_nobody_can_pay_for_is_not_kept),
+					   T(a_side_that_may_still_change_is_not_kept),
+					   T(a_large_one_is_not_kept)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
