@@ -46,6 +46,8 @@
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
 /* As ADAPTER_FOLLOW_LEAD, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
+/* It waits for one that moves: what is paused, or refused, is proven by headers of old blocks later. */
+#define GATEWAY_CLIENT_WAIT_MS 10000u
 /* Every route each way, and every chain. */
 #define GATEWAY_PAUSES_MAX 256u
 
@@ -135,6 +137,12 @@ struct gateway_account {
 	uint64_t told_ms;
 };
 
+/* For which block with a message to be signed the light client waits, and since when. */
+struct gateway_client_wait {
+	uint64_t height; /* 0: for none yet */
+	uint64_t since_ms;
+};
+
 /* Of proofs.c: which messages were looked at, by block and number. */
 struct gateway_keeper {
 	uint64_t height;
@@ -171,6 +179,7 @@ struct gateway_chain {
 	size_t route_count;
 	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
 	struct gateway_keeper keeper;
+	struct gateway_client_wait client_wait;
 };
 
 /* Before a stop: nothing new is begun. */
@@ -363,6 +372,10 @@ void gateway_clock_stop(struct gateway *gateway);
 /* ---- light_client.c ---- */
 /* What following the chain asks of a gateway; the rest of chain is filled in already. */
 void gateway_follow_init(struct gateway_chain *chain);
+/* How far a client that catches up may go now: `to`, or no further above `waiting`, the oldest block with a message to
+ * be signed (0: none), than it can look back, until that one has not changed for GATEWAY_CLIENT_WAIT_MS. Pure. */
+uint64_t gateway_client_hold(struct gateway_client_wait *held, uint64_t waiting, uint64_t to,
+			     uint64_t now_ms);
 
 /* ---- chain_events.c ---- */
 /* With chain->adapter where one was made already (adapter_listen_make). */
