@@ -73,6 +73,7 @@ struct gateway_peer {
 	uint32_t failures;
 	bool reachable;                              /* as the newest call says */
 	bool is_judged;                              /* there was a call */
+	uint64_t manifest_told;                      /* newer than ours, of a statement of its */
 	bool gone;                                   /* the configuration has it no more */
 	struct gateway_attested_peer attested;       /* its enclave */
 	struct gateway_peer_attested attested_asked; /* how it is asked; texts of a configuration */
@@ -180,6 +181,9 @@ struct gateway_chain {
 	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
 	struct gateway_keeper keeper;
 	struct gateway_client_wait client_wait;
+	/* of unrouted.c */
+	bool unrouted_busy;
+	uint64_t unrouted_after_ms; /* monotonic; UINT64_MAX: with the next route */
 };
 
 /* Before a stop: nothing new is begun. */
@@ -548,6 +552,16 @@ bool gateway_peers_fit(const struct gateway *gateway, const struct gateway_peer 
 		       size_t count);
 /* The peers of gateway->config, loaded into fresh in their order; every route's too. */
 void gateway_peers_replace(struct gateway *gateway, struct gateway_peer *fresh, size_t count);
+
+/* ---- unrouted.c: messages for destinations to which no route goes yet ---- */
+/* Remembers where one lies, up to a number of destinations. Inside a writer. */
+CS_NODISCARD enum cs_err gateway_unrouted_note(struct gateway_chain *chain,
+					       const struct adapter_event *event);
+/* Reads the next stretch again in which such messages lie for a route that there is now. */
+void gateway_unrouted_take(struct gateway_chain *chain);
+/* Messages that are remembered. */
+uint64_t gateway_unrouted_count(const struct gateway_chain *chain);
+json_t *gateway_unrouted_json(const struct gateway_chain *chain);
 
 /* ---- steps.c ---- */
 /* All eighteen: what happened, what is to come, what is skipped and why. */
