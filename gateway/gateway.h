@@ -71,6 +71,7 @@ struct gateway_peer {
 	uint64_t push_after_ms; /* backoff */
 	uint64_t pull_after_ms;
 	uint32_t failures;
+	uint32_t stuck;                              /* pushes of which nothing was taken */
 	bool reachable;                              /* as the newest call says */
 	bool is_judged;                              /* there was a call */
 	uint64_t manifest_told;                      /* newer than ours, of a statement of its */
