@@ -128,8 +128,10 @@ static void tick(void *context)
 	gateway_attested_tick(gateway);
 	gateway_drain_tick(gateway);
 	gateway_hurry_tick(gateway);
-	for (size_t i = 0; i < gateway->chain_count; i++)
+	for (size_t i = 0; i < gateway->chain_count; i++) {
 		gateway_accounts_look(&gateway->chains[i]);
+		gateway_unrouted_take(&gateway->chains[i]);
+	}
 	gateway_wake(gateway);
 }
 
@@ -210,6 +212,7 @@ enum cs_err gateway_routes_prepare(struct gateway_chain *chain, struct cs_why *w
 				       "the journal's rotation to %s cannot be read",
 				       remote->caip2);
 		gateway_ledger_add(route);
+		chain->unrouted_after_ms = 0;
 	}
 	return CS_OK;
 }

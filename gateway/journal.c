@@ -46,6 +46,12 @@ static const char *const migrations[] = {
 #define SCHEMA(text) text
 #include "gateway/journal_proofs_schema.def"
 #undef SCHEMA
+	,
+	/* Destinations to which no route goes yet, and between which heights they were written to. */
+	"CREATE TABLE unrouted(chain BLOB NOT NULL, remote BLOB NOT NULL,"
+	" from_height INTEGER NOT NULL, to_height INTEGER NOT NULL,"
+	" from_sequence INTEGER NOT NULL, to_sequence INTEGER NOT NULL, since_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(chain, remote)) STRICT, WITHOUT ROWID;",
 };
 
 /* The numbers that the conditions of indices and queries name. */
