@@ -53,7 +53,6 @@ static const char *const migrations[] = {
 	" from_height INTEGER NOT NULL, to_height INTEGER NOT NULL,"
 	" from_sequence INTEGER NOT NULL, to_sequence INTEGER NOT NULL, since_ms INTEGER NOT NULL,"
 	" PRIMARY KEY(chain, remote)) STRICT, WITHOUT ROWID;",
-	,
 	/* Whoever saves a message sees to both (gateway_journal_save). Indices of what has a statement
 	 * alone, and of sources, whose heights are looked for. */
 	"DROP TRIGGER messages_added;"
