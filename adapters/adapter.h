@@ -415,13 +415,15 @@ struct adapter_tx_report {
 };
 
 /* What was sent before this process started, from the journal. raw: the bytes of the newest
- * attempt. */
+ * attempt. included: as it was reported, without the block's hash and time, where the journal has it;
+ * else zero. A chain without reorganisations reports that block no more, and believes it. */
 struct adapter_tx_resume {
 	struct adapter_terms terms; /* of the newest attempt */
 	struct cs_hash hashes[ADAPTER_TX_ATTEMPTS_MAX];
 	bool cancels[ADAPTER_TX_ATTEMPTS_MAX];
 	size_t count;
 	struct cs_bytes raw;
+	struct adapter_tx_report included;
 };
 
 /* sign: asks for the bytes under these terms; answered, any time later, by adapter_tx_signed or
@@ -590,7 +592,7 @@ void adapter_free(struct adapter *adapter);
 CS_NODISCARD enum cs_err adapter_headers(struct adapter *adapter, uint64_t from, size_t count,
 					 adapter_headers_fn *done, void *ctx);
 /* UNSUPPORTED where events are under no root. One trie per block is kept, whoever asks first builds
- * it. REORGED: no such block any more.
+ * it. REORGED: no such block any more. UNAVAILABLE: the node has the block and no receipts of it.
  * NOT_FOUND: no such index. */
 CS_NODISCARD enum cs_err adapter_receipt_proof(struct adapter *adapter,
 					       const struct adapter_block_id *block,

@@ -179,7 +179,8 @@ static void on_report(void *ctx, struct adapter_tx *tx, const struct adapter_tx_
 	struct report_write write = {sent, report};
 	bool ends = report->state == ADAPTER_TX_SETTLED || report->state == ADAPTER_TX_FAILED;
 	(void)tx;
-	if (*sender->stopping) {
+	/* The cursor is written to the end, and a ledger tells of no block twice. */
+	if (*sender->stopping && report->state != ADAPTER_TX_INCLUDED) {
 		if (ends)
 			sent_gone(sent);
 		return;
@@ -207,6 +208,7 @@ static enum cs_err take_resume(struct adapter_sent *sent, struct adapter_tx_resu
 	memset(resume, 0, sizeof(*resume));
 	sent->attempts = (unsigned)count;
 	resume->count = count;
+	resume->included = sent->known;
 	for (size_t i = 0; i < count; i++) {
 		resume->hashes[i] = attempts[i].hash;
 		resume->cancels[i] = attempts[i].terms.cancel;

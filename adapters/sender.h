@@ -14,8 +14,9 @@ struct adapter_sender;
 /* One submission that the adapter has. The owner's struct begins with it (sent_size); the owner fills
  * in the first part in load and reads the rest. */
 struct adapter_sent {
-	const char *call; /* for the log, static */
-	unsigned *open;   /* counts those of its account that no block has */
+	const char *call;               /* for the log, static */
+	unsigned *open;                 /* counts those of its account that no block has */
+	struct adapter_tx_report known; /* INCLUDED as the row has it, else zero */
 	/* the sender's */
 	struct adapter_sender *sender;
 	struct adapter_sent *next;
@@ -66,7 +67,8 @@ struct adapter_sender {
 	const char *name; /* CAIP-2 */
 	struct adapter *adapter;
 	const bool
-		*stopping; /* reports are the next start's: what ends now is open in the journal */
+		*stopping; /* but for INCLUDED, reports are the next start's: what ends now is open
+			      in the journal */
 	/* the sender's */
 	struct adapter_sent *list;
 	uint64_t resumed_to; /* rows up to it were taken up */

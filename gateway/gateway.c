@@ -1,5 +1,6 @@
 #include "gateway/answers.h"
 #include "gateway/operator.h"
+#include "gateway/postpone.h"
 #include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "relay_state/client/clock.h"
@@ -126,6 +127,7 @@ static void tick(void *context)
 	}
 	gateway_attested_tick(gateway);
 	gateway_drain_tick(gateway);
+	gateway_hurry_tick(gateway);
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		gateway_accounts_look(&gateway->chains[i]);
 		gateway_unrouted_take(&gateway->chains[i]);

@@ -156,6 +156,14 @@ struct gateway_keeper {
 	bool full;
 };
 
+/* Of postpone.c: how the chain was at the last look, and how far its rows are hurried. */
+struct gateway_hurried {
+	size_t well; /* endpoints */
+	bool troubled;
+	size_t at;       /* route by stage; behind the last one: nothing is under way */
+	uint64_t due_ms; /* wall clock: rows that wait for later are hurried */
+};
+
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct host_chain_config *config;
@@ -181,6 +189,7 @@ struct gateway_chain {
 	size_t route_count;
 	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
 	struct gateway_keeper keeper;
+	struct gateway_hurried hurry;
 	struct gateway_client_wait client_wait;
 	/* of unrouted.c */
 	bool unrouted_busy;
@@ -290,12 +299,6 @@ const char *gateway_chain_trouble(const struct gateway_chain *chain);
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity);
 struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *caip2);
 struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct cs_hash *remote);
-/* Wall clock of the next try after this many failures. */
-uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries);
-/* A message's failure: tries, pause and sentence, if it is still in this state. Only what may not
- * be repeated unchanged counts as a try. Inside a writer. */
-CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
-					  enum relay_state state, enum cs_err err, const char *why);
 /* Items of one batch: the smaller of what the configuration and the manifest allow. */
 size_t gateway_batch_max(const struct gateway *gateway);
 /* For a log line, as its last field: the traceparent; where there is none, nothing. */
@@ -311,6 +314,14 @@ const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *i
 struct cs_arena *gateway_arena_new(void);
 void gateway_arena_free(struct cs_arena *arena);
 struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *name);
+
+/* ---- postpone.c ---- */
+/* Wall clock of the next try after this many failures. */
+uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries);
+/* A message's failure: tries, pause and sentence, if it is still in this state. Only what may not
+ * be repeated unchanged counts as a try; every pause grows. Inside a writer. */
+CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
+					  enum relay_state state, enum cs_err err, const char *why);
 
 /* ---- enclave_link.c ---- */
 CS_NODISCARD enum cs_err gateway_enclave_start(struct gateway *gateway);

@@ -36,10 +36,12 @@
 	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "       \
 	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry<>0) AND deadline>?10 AND (?11=0 OR " \
 	"outcome<>?11) AND "
-/* Of a route, in a state: what waits for a time to come, or (?6) a wish that nobody has. */
-#define STUCK_WHERE                                            \
-	"chain=?1 AND side=?2 AND state=?3 AND remote=?4 AND " \
-	"CASE ?6 WHEN 0 THEN next_ms>?5 ELSE wish_retry=0 END AND "
+/* Of a route, in a state: what waits for a time to come, or (?6) a wish that nobody has; of those (?7)
+ * that never counted as tried and were not written since. */
+#define STUCK_WHERE                                                 \
+	"chain=?1 AND side=?2 AND state=?3 AND remote=?4 AND "      \
+	"CASE ?6 WHEN 0 THEN next_ms>?5 ELSE wish_retry=0 END AND " \
+	"(?7=0 OR (tries=0 AND updated_ms<?7)) AND "
 
 enum sql {
 #define SQL(name, text) SQL_##name,

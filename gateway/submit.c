@@ -590,6 +590,14 @@ static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *su
 	submission->is_urgent = is_urgent(tx);
 	submission->gas_limit = tx->row.gas_limit;
 	submission->to = tx->row.to;
+	if (tx->row.state == GATEWAY_SUBMISSION_INCLUDED)
+		sent->known = (struct adapter_tx_report){.state = ADAPTER_TX_INCLUDED,
+							 .nonce = tx->row.nonce,
+							 .hash = tx->row.hash,
+							 .succeeded = tx->row.succeeded,
+							 .block.height = tx->row.height,
+							 .gas_used = tx->row.gas_used,
+							 .gas_price_wei = tx->row.gas_price_wei};
 	return CS_OK;
 }
 

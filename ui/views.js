@@ -219,7 +219,7 @@ function proofs(envelope, message) {
 	return [h('div', { class: 'cards' },
 		signature('The message, signed at the source', envelope.statement, keyOf(envelope.statement)),
 		envelope.outcome_statement ? signature('Its outcome, signed at the destination', envelope.outcome_statement, keyOf(envelope.outcome_statement)) : null),
-	h('p', {}, 'To check both without any gateway: ', h('code', {}, `caisson envelope ${shortened(message.id)} > envelope.json && caisson verify envelope.json`))];
+	h('p', {}, 'To check both without any gateway: ', h('code', { class: 'full' }, `caisson envelope ${message.id} > envelope.json && caisson verify envelope.json`))];
 }
 
 const costsOf = (message) => {

@@ -528,6 +528,15 @@ static struct sender *sender_of(struct comet_submit *submit, const struct cs_add
 	return free_one;
 }
 
+/* The blocks up to the cursor are not reported again: what was in one of them has happened. */
+static void resume_included(struct adapter_tx *tx, const struct adapter_tx_report *included)
+{
+	tx->included = *included;
+	if (included->nonce + 1 > tx->sender->sequence_floor)
+		tx->sender->sequence_floor = included->nonce + 1;
+	tx->phase = TX_INCLUDED;
+}
+
 /* What was sent before this process started: when it ends is in its bytes. */
 static enum cs_err resume(struct adapter_tx *tx, const struct adapter_tx_resume *from)
 {
@@ -546,6 +555,8 @@ static enum cs_err resume(struct adapter_tx *tx, const struct adapter_tx_resume 
 		tx->raw_size = from->raw.n;
 		tx->has_nonce = true;
 		tx->phase = TX_SENT;
+		if (from->included.state == ADAPTER_TX_INCLUDED)
+			resume_included(tx, &from->included);
 	}
 	free(decoded);
 	return err;

@@ -424,6 +424,13 @@ static void fill_resume(struct adapter_tx_resume *resume, const json_t *json, ui
 	for (size_t i = 0; i < resume->count; i++)
 		fill(resume->hashes[i].b, 32, json_array_get(hashes, i));
 	resume->raw = bytes_of(json_object_get(json, "raw"), memory);
+	if (number(json, "included") != 0)
+		resume->included =
+			(struct adapter_tx_report){.state = ADAPTER_TX_INCLUDED,
+						   .nonce = resume->terms.nonce,
+						   .hash = resume->hashes[0],
+						   .succeeded = true,
+						   .block.height = number(json, "included")};
 }
 
 static enum cs_err do_submit(const json_t *command)

@@ -403,6 +403,28 @@ def test_a_crash_with_a_transaction_under_way(ledger, secret, proxy, sent):
         assert not driver.signed and happened(driver, b"crash") == 1 and sequence(ledger, secret) == 1
 
 
+def test_a_crash_when_the_block_was_reported(ledger, secret):
+    """Its block is below the cursor and is not reported again: the journal has it. It is not signed anew when its bytes have expired."""
+    driver = open_driver(ledger, secret, valid_s=VALID_S, settle_blocks=1000)
+    driver.wait(lambda e: e["event"] == "started")
+    included = driver.wait_tx(submit(driver, b"reported", repeat=False), "included")
+    height = included["block"]["height"]
+    driver.wait_height(height)
+    driver.kill()
+    cursor, signed = driver.cursor(), driver.signed[0]
+    with open_driver(ledger, secret, cursor=cursor, valid_s=VALID_S, settle_blocks=1000) as driver:
+        tx = submit(driver, b"reported", repeat=False, resume={**resume_of(signed), "included": height})
+        driver.wait_for(lambda: ledger.chain.rpc.time() > signed["valid_until"] + 2, what="its end")
+        driver.catch_up()
+        assert not driver.signed and driver.states(tx) == [] and sequence(ledger, secret) == 1
+    with open_driver(ledger, secret, cursor=cursor, valid_s=VALID_S) as driver:
+        tx = submit(driver, b"reported", repeat=False, resume={**resume_of(signed), "included": height})
+        settled = driver.wait_tx(tx, "settled")
+        assert settled["hash"] == signed["hash"] and settled["block"]["height"] == height and settled["succeeded"]
+        after = driver.wait_tx(submit(driver, b"after", repeat=False), "settled")
+        assert after["nonce"] == 1 and not any(s["tx"] == tx for s in driver.signed)
+
+
 def test_somebody_elses_transaction(ledger, secret):
     key, chain = lt.Secp256k1(secret), ledger.chain.rpc.chain_tag
     call = lt.Call(abi.to_bytes(ledger.contract.address), 0, ledger.message_data(b"else"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from datetime import datetime
 
 import pytest
 
@@ -62,6 +63,12 @@ def pruned(world, message: str) -> None:
     gateway.restart()
 
 
+def refusals(gateway, message: str) -> list[float]:
+    """When the log said that it was not signed, in seconds."""
+    lines = (line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line and message[2:] in line)
+    return [datetime.fromisoformat(re.search(r"\d{4}-\S+Z", line)[0]).timestamp() for line in lines]
+
+
 def test_what_was_kept_in_time_is_signed(world):
     gateway, chain = world.gateways[0], world.chains[0].caip2
     verb(gateway, "pause", chain)
@@ -89,7 +96,10 @@ def test_what_was_not_kept_waits_for_a_node(world):
     gateway.reaches(message, "final")
     pruned(world, message)
     verb(gateway, "resume", chain)
-    wait_for(lambda: "no such block" in (gateway.message(message)["why"] or ""), END_TIMEOUT_S, "a reason", 0.2)
+    wait_for(lambda: "has the block and no receipts" in (gateway.message(message)["why"] or ""), END_TIMEOUT_S, "a reason", 0.2)
+    # It is said once for each pause, and these grow.
+    times = wait_for(lambda: len(t := refusals(gateway, message)) >= 5 and t, END_TIMEOUT_S, "four pauses", 0.2)
+    assert times[4] - times[3] > 1.5 ** 3 * 0.2, times
     assert gateway.message(message)["state"] == "final" and not kept(gateway, message)
     world.pruned = -1
     gateway.ends(message)

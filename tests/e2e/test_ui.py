@@ -219,6 +219,7 @@ def test_the_trail_is_the_gateways(world, page, ended):
     for card, name in zip(cards, ("statement", "outcome_statement")):
         assert envelope[name]["s"] in card and envelope[name]["root"] in card
         assert any(key["public_key"] in card for key in envelope["keys"])
+    assert f"caisson envelope {ended} >" in page.text()  # to be copied as it stands
     cost = message["steps"][15]["cost"]
     assert cost["gas_used"] > 20_000 and int(cost["paid"]) > cost["gas_used"] and f"{cost['gas_used']:,}".replace(",", "\u202f") in shown[15]["text"]
     assert "cost" not in message["steps"][9], "the other gateway's transaction is not ours to price"

@@ -36,6 +36,7 @@ struct world {
 	enum cs_err sign_err;
 	struct adapter_sent *asked;
 	enum cs_err load_err;
+	struct adapter_tx_report known;
 	unsigned open;
 };
 
@@ -100,6 +101,7 @@ static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *su
 	((struct tx *)sent)->mine = sent->n;
 	sent->call = "call";
 	sent->open = &w.open;
+	sent->known = w.known;
 	submission->gas_limit = 7;
 	return w.load_err;
 }
@@ -342,6 +344,20 @@ static void what_was_signed_before_is_handed_back(void **state)
 	assert_int_equal(w.attempt_count, 3);
 }
 
+static void what_is_in_a_block_is_handed_back_with_it(void **state)
+{
+	(void)state;
+	w.attempt_count = 1;
+	w.attempts[0] = (struct adapter_attempt){.submission = 1, .hash = {{1}}};
+	w.known = (struct adapter_tx_report){
+		.state = ADAPTER_TX_INCLUDED, .hash = {{1}}, .block.height = 12};
+	adapter_sender_take_up(&w.sender);
+	assert_true(w.resumed);
+	assert_int_equal(w.resume.included.state, ADAPTER_TX_INCLUDED);
+	assert_int_equal(w.resume.included.block.height, 12);
+	assert_int_equal(w.resume.included.hash.b[0], 1);
+}
+
 static void what_cannot_be_taken_now_holds_up_the_rest(void **state)
 {
 	(void)state;
@@ -402,6 +418,19 @@ static void what_ends_at_the_stop_stays_open_in_the_journal(void **state)
 	report(ADAPTER_TX_SENT);
 	report(ADAPTER_TX_FAILED);
 	assert_int_equal(w.reports, 0);
+	assert_null(w.sender.list);
+}
+
+/* The cursor is past its block, which nobody reports again. */
+static void a_block_at_the_stop_is_written(void **state)
+{
+	(void)state;
+	adapter_sender_take_up(&w.sender);
+	w.stopping = true;
+	report(ADAPTER_TX_INCLUDED);
+	assert_int_equal(w.reports, 1);
+	report(ADAPTER_TX_SETTLED);
+	assert_int_equal(w.reports, 1);
 	assert_null(w.sender.list);
 }
 
@@ -481,6 +510,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(what_ends_at_the_stop_stays_open_in_the_journal,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_in_a_block_is_handed_back_with_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_block_at_the_stop_is_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_report_that_cannot_be_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_adapter_takes_up_what_is_open, setup,
 						teardown),
