@@ -274,11 +274,13 @@ static void on_retry(void *context)
 	struct abci_client *client = context;
 	struct connection *c = &client->connections[client->connected];
 	const uint64_t now_ms = host_now_ms();
-	if (c->stream == NULL && now_ms < client->connect_until_ms) {
+	if (c->stream != NULL) {
+		fail_connecting(c, CS_ERR_TIMEOUT, "does not accept");
+	} else if (now_ms < client->connect_until_ms) {
 		connect_next(client);
 		host_timer_start(client->retry, client->connect_until_ms - now_ms, 0);
-	} else {
-		fail_connecting(c, CS_ERR_TIMEOUT, "does not accept");
+	} else { // this timer was late
+		fail_connecting(c, CS_ERR_UNAVAILABLE, "cannot be reached");
 	}
 }
 
