@@ -306,8 +306,8 @@ def test_what_waits_for_its_next_try_is_tried_now(world):
     ask(destination, 200, "/v1/operator/resume", names(world))
     for message in (live, *waiting):
         source.ends(message)
-    # Each that waited goes alone, because it failed before; the live one is among the first all the same.
-    assert nonce_of(world, live) <= sorted(nonce_of(world, m) for m in waiting)[2]
+    # Each that waited goes alone, because it failed before; the live one is among the first ten of forty all the same.
+    assert nonce_of(world, live) <= sorted(nonce_of(world, m) for m in waiting)[9]
 
 
 def test_what_is_past_its_deadline_is_brought_back_when_somebody_asks(world):
