@@ -69,6 +69,10 @@ static const struct cli_command commands[] = {
 	 "call the recipient of a failed message again, or bring back now what is past its "
 	 "deadline",
 	 cli_retry},
+	{"abandon", "ID", "side=" GATEWAY,
+	 "give a message up that nobody delivered by its deadline: prove that now, and bring it "
+	 "back",
+	 cli_abandon},
 	{"close", "ID", GATEWAY,
 	 "print the transaction by which its closer gives a failed message up", cli_close},
 	{"envelope", "ID", GATEWAY,

@@ -21,7 +21,7 @@ from lib import abi, deploy, openapi
 from lib.between import Between
 from lib.rpc import wait_for
 from lib.tools import ROOT
-from lib.world import END_TIMEOUT_S, account
+from lib.world import END_TIMEOUT_S, account, soon
 
 UNIT = 10**18
 NO_ID = "0x" + "00" * 32
@@ -175,7 +175,7 @@ def test_a_message_in_every_state(world):
     def ended():
         found = here.get(f"/v1/messages/{request}")
         states.append(found["state"])
-        for verb in ("retry", "close"):
+        for verb in ("retry", "close", "abandon"):
             ask(here, 409, "POST", f"/v1/messages/{request}/{verb}")
         status, _ = here.request("GET", f"/v1/messages/{request}/envelope")
         assert status in (200, 409)
@@ -192,6 +192,21 @@ def test_a_message_in_every_state(world):
     ask(here, 200, "GET", f"/v1/messages?before={listed['next']}&limit=200")
     assert ask(here, 200, "GET", "/v1/messages?state=abandoned")["messages"] == []
     assert here.request("HEAD", f"/v1/messages/{message['id']}")[0] == 200
+
+
+def test_a_message_that_is_abandoned(world):
+    """What the destination holds up dies there: past its deadline, and not before, it is given up."""
+    here, there = world.gateways
+    route = {"from_chain": world.sides[0].chain.caip2, "to_chain": world.sides[1].chain.caip2}
+    ask(there, 200, "POST", "/v1/operator/pause", {**route, "refunds": True})
+    try:
+        message = world.send(b"is abandoned", [deploy.attribute("deadline(uint64)", soon(world.chains[1], 10))])
+        here.reaches(message, "signed")
+        wait_for(lambda: here.request("POST", f"/v1/messages/{message}/abandon")[0] == 202, END_TIMEOUT_S, "its deadline")
+    finally:
+        ask(there, 200, "POST", "/v1/operator/resume", route)
+    here.ends(message, "refunded")
+    ask(here, 409, "POST", f"/v1/messages/{message}/abandon")
 
 
 def test_a_request_that_is_made_again_before_it_is_answered(world):
@@ -269,7 +284,7 @@ def test_a_transfer_to_be_signed(world):
     told = ask(gateway, 200, "POST", "/v1/transfers", {**body, "from": gateway.operator, "from_chain": home.chain.caip2})
     assert all(t["from"] == gateway.operator.lower() for t in told["transactions"])
     assert ask(gateway, 200, "GET", f"/v1/messages/{told['request_id']}")["state"] == "requested"
-    for method, verb in (("GET", "envelope"), ("POST", "retry"), ("POST", "close")):
+    for method, verb in (("GET", "envelope"), ("POST", "retry"), ("POST", "abandon"), ("POST", "close")):
         assert ask(gateway, 409, method, f"/v1/messages/{told['request_id']}/{verb}")["code"] == "not-final"
     sponsored = ask(gateway, 202, "POST", "/v1/transfers", {**body, "mode": "sponsored"})
     gateway.ends(sponsored["request_id"])
@@ -442,6 +457,7 @@ def test_what_waits_for_a_peer(world):
     (400, "GET", "/openapi.json?x=1", None), (400, "GET", "/v1/messages/0x12", None), (400, "GET", f"/v1/messages/{NO_ID}?side=both", None),
     (404, "GET", f"/v1/messages/{NO_ID}", None), (404, "GET", f"/v1/messages/{NO_ID}/envelope", None),
     (404, "POST", f"/v1/messages/{NO_ID}/retry", None), (404, "POST", f"/v1/messages/{NO_ID}/close", {}),
+    (404, "POST", f"/v1/messages/{NO_ID}/abandon", {}), (400, "POST", f"/v1/messages/{NO_ID}/abandon", {"now": True}),
     (400, "POST", f"/v1/messages/{NO_ID}/close", {"now": True}), (400, "POST", "/v1/messages", []), (400, "POST", "/v1/transfers", {}),
     (403, "POST", "/v1/messages", {"to": "eip155:5:0x" + "11" * 20, "payload": "0x", "mode": "prepare"}),
     (413, "POST", "/v1/messages", {"to": "eip155:31338:0x" + "11" * 20, "payload": "0x" + "00" * 16385, "mode": "prepare"}),

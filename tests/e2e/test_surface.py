@@ -310,7 +310,7 @@ def test_not_json_and_not_there(world):
 
 
 def test_a_finalized_message_is_neither_retried_nor_closed(world, transfer):
-    for verb in ("retry", "close"):
+    for verb in ("retry", "abandon", "close"):
         problem(world, "POST", f"/v1/messages/{transfer[1]}/{verb}", {}, status=409)
 
 

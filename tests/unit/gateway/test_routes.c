@@ -160,6 +160,7 @@ static void keys_and_scopes_are_asked_for(void **state)
 		     "\"payload\":\"0x\"}"),
 		403, "forbidden", "sponsor");
 	refused(call("POST", "/v1/messages/" ID "/retry", read_key, NULL), 403, "forbidden", NULL);
+	refused(call("POST", "/v1/messages/" ID "/abandon", app_key, NULL), 403, "forbidden", NULL);
 	refused(call("POST", "/v1/peer/envelopes", all_key, "{}"), 403, "forbidden", NULL);
 	refused(call("POST", "/v1/peer/envelopes", "stranger-key-000000000000000000000", "{}"), 403,
 		"forbidden", "peer");
@@ -199,6 +200,9 @@ static void messages_are_looked_up_strictly(void **state)
 	refused(call("GET", "/v1/messages?before=-3", read_key, NULL), 400, "invalid", "before");
 	refused(call("POST", "/v1/messages/" ID "/retry", all_key, NULL), 404, "not-found", NULL);
 	refused(call("POST", "/v1/messages/" ID "/close", all_key, NULL), 404, "not-found", NULL);
+	refused(call("POST", "/v1/messages/" ID "/abandon", all_key, NULL), 404, "not-found", NULL);
+	refused(call("POST", "/v1/messages/" ID "/abandon", all_key, "{\"now\":true}"), 400,
+		"unknown-field", "now");
 	refused(call("GET", "/v1/messages/" ID "/envelope", all_key, NULL), 404, "not-found", NULL);
 }
 
@@ -644,6 +648,8 @@ static void what_came_is_shown_with_its_steps(void **state)
 	json_decref(answer.body);
 	snprintf(path, sizeof(path), "/v1/messages/0x%s/retry", hex);
 	refused(call("POST", path, all_key, NULL), 409, "conflict", "failed");
+	snprintf(path, sizeof(path), "/v1/messages/0x%s/abandon", hex);
+	refused(call("POST", path, all_key, NULL), 409, "conflict", "until its deadline");
 	snprintf(path, sizeof(path), "/v1/messages/0x%s/envelope", hex);
 	answer = call("GET", path, read_key, NULL);
 	assert_int_equal(answer.status, 200);

@@ -220,6 +220,10 @@ class Gateway:
         """`POST /v1/messages/{id}/retry` (scope operate): the recipient of a failed message is called again."""
         return cast(Message, self._call("POST", _verb(message_id, "retry", side), {}))
 
+    def abandon(self, message_id: str, *, side: Side | None = None) -> Message:
+        """`POST /v1/messages/{id}/abandon` (scope operate): what nobody delivered by its deadline is proven so now, and brought back."""
+        return cast(Message, self._call("POST", _verb(message_id, "abandon", side), {}))
+
     def close(self, message_id: str, *, side: Side | None = None) -> Close:
         """`POST /v1/messages/{id}/close`: the transaction by which the message's closer gives it up, for the closer to sign."""
         return cast(Close, self._call("POST", _verb(message_id, "close", side), {}))
