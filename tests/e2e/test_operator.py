@@ -393,6 +393,7 @@ def test_more_is_offered_for_a_transaction_that_no_block_takes(world):
         home.chain.rpc.call("evm_setIntervalMining", 1)
     gateway.ends(sent["request_id"])
     wait_for(lambda: not gateway.get("/v1/operator/transactions")["transactions"], END_TIMEOUT_S, "the list to be empty")
+    assert gateway.caisson("transactions").stdout == "no transactions are open\n"
     assert ask(gateway, 409, f"/v1/operator/transactions/{first['n']}/raise", {})["code"] == "conflict"
     assert gateway.caisson("raise", str(first["n"])).returncode == EXIT_REFUSED
     assert told(gateway, "operator.raise")[-1] == f"demo {world.chains[0].caip2}: transaction {first['n']}"
