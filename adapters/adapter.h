@@ -592,7 +592,7 @@ void adapter_free(struct adapter *adapter);
 CS_NODISCARD enum cs_err adapter_headers(struct adapter *adapter, uint64_t from, size_t count,
 					 adapter_headers_fn *done, void *ctx);
 /* UNSUPPORTED where events are under no root. One trie per block is kept, whoever asks first builds
- * it. REORGED: no such block any more.
+ * it. REORGED: no such block any more. UNAVAILABLE: the node has the block and no receipts of it.
  * NOT_FOUND: no such index. */
 CS_NODISCARD enum cs_err adapter_receipt_proof(struct adapter *adapter,
 					       const struct adapter_block_id *block,

@@ -174,6 +174,18 @@ static void check_clock(struct doctor *doctor, const json_t *chain)
 		    "%s: its newest block is %lld s old", cli_text_of(chain, "id"), behind_s);
 }
 
+static void check_unrouted(struct doctor *doctor, const json_t *chain)
+{
+	const json_t *unrouted = json_object_get(chain, "unrouted");
+	for (size_t i = 0; i < json_array_size(unrouted); i++) {
+		const json_t *row = json_array_get(unrouted, i);
+		say(doctor, WARN, "route",
+		    "they are taken up when the next manifest names it a remote",
+		    "%s: %lld messages wait for a route to %s", cli_text_of(chain, "id"),
+		    cli_number_of(row, "messages"), cli_text_of(row, "destination"));
+	}
+}
+
 static void check_chain(struct doctor *doctor, const json_t *chain)
 {
 	const char *id = cli_text_of(chain, "id");
@@ -194,6 +206,7 @@ static void check_chain(struct doctor *doctor, const json_t *chain)
 	else
 		say(doctor, FINE, "chain", "", "%s: head %lld, final %lld", id,
 		    cli_number_of(chain, "head"), cli_number_of(chain, "final"));
+	check_unrouted(doctor, chain);
 	check_endpoints(doctor, chain);
 	check_clock(doctor, chain);
 }

@@ -22,6 +22,13 @@ static void print_chain(const json_t *chain)
 		       cli_text_of(held, "block_hash"));
 	if (cli_number_of(chain, "stalled_ms") != 0)
 		printf("          stalled for %lld ms\n", cli_number_of(chain, "stalled_ms"));
+	const json_t *unrouted = json_object_get(chain, "unrouted");
+	for (size_t i = 0; i < json_array_size(unrouted); i++) {
+		const json_t *row = json_array_get(unrouted, i);
+		printf("          %lld messages wait for a route to %s (blocks %lld to %lld)\n",
+		       cli_number_of(row, "messages"), cli_text_of(row, "destination"),
+		       cli_number_of(row, "from_height"), cli_number_of(row, "to_height"));
+	}
 	if (cli_number_of(chain, "client_stands_ms") != 0)
 		printf("          light client stands for %lld ms\n",
 		       cli_number_of(chain, "client_stands_ms"));

@@ -73,6 +73,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "open_transactions",
 			    host_json_u64(gateway_open_transactions(chain)));
 	json_object_set_new(json, "routes", routes_json(chain));
+	json_object_set_new(json, "unrouted", gateway_unrouted_json(chain));
 	return json;
 }
 

@@ -107,28 +107,6 @@ uint64_t gateway_block_ms(uint64_t time_s)
 	return then + 3000 >= now ? now : then;
 }
 
-uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries)
-{
-	return host_service_next_try_ms(&gateway->config.service, tries);
-}
-
-enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state,
-			     enum cs_err err, const char *why)
-{
-	struct gateway_message message;
-	CS_TRY(gateway_journal_row(gateway->journal, n, &message));
-	if (message.state != state)
-		return CS_OK;
-	if (!cs_err_may_retry(err) && message.tries < UINT32_MAX)
-		message.tries++;
-	message.next_ms = gateway_backoff(gateway, message.tries);
-	char text[GATEWAY_WHY_MAX + 1];
-	snprintf(text, sizeof(text), "%s: %s", cs_err_name(err),
-		 why && why[0] ? why : cs_err_sentence(err));
-	host_plain_text(message.why, sizeof(message.why), text, sizeof(text));
-	return gateway_journal_save(gateway->journal, &message);
-}
-
 /* ---- writing ---- */
 
 void gateway_fail(struct gateway *gateway, enum cs_err err, const char *what)

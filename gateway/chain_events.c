@@ -86,11 +86,8 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	struct gateway_message message = {0};
 	struct wire_message content;
 	struct host_trace trace;
-	if (!gateway_route_of(chain, &event->message.destination)) {
-		log_warn("message.no_route", LOG_TEXT("chain", chain->config->id),
-			 LOG_HASH("id", &event->message.message_id));
-		return CS_OK;
-	}
+	if (!gateway_route_of(chain, &event->message.destination))
+		return gateway_unrouted_note(chain, event);
 	content_of(&content, chain, &event->message);
 	enum cs_err err =
 		gateway_journal_find(journal, &event->message.message_id, RELAY_SOURCE, &message);

@@ -1,5 +1,6 @@
 #include "gateway/answers.h"
 #include "gateway/operator.h"
+#include "gateway/postpone.h"
 #include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "relay_state/client/clock.h"
@@ -126,8 +127,11 @@ static void tick(void *context)
 	}
 	gateway_attested_tick(gateway);
 	gateway_drain_tick(gateway);
-	for (size_t i = 0; i < gateway->chain_count; i++)
+	gateway_hurry_tick(gateway);
+	for (size_t i = 0; i < gateway->chain_count; i++) {
 		gateway_accounts_look(&gateway->chains[i]);
+		gateway_unrouted_take(&gateway->chains[i]);
+	}
 	gateway_wake(gateway);
 }
 
@@ -208,6 +212,7 @@ enum cs_err gateway_routes_prepare(struct gateway_chain *chain, struct cs_why *w
 				       "the journal's rotation to %s cannot be read",
 				       remote->caip2);
 		gateway_ledger_add(route);
+		chain->unrouted_after_ms = 0;
 	}
 	return CS_OK;
 }

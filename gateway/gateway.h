@@ -46,6 +46,8 @@
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
 /* As ADAPTER_FOLLOW_LEAD, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
+/* It waits for one that moves: what is paused, or refused, is proven by headers of old blocks later. */
+#define GATEWAY_CLIENT_WAIT_MS 10000u
 /* Every route each way, and every chain. */
 #define GATEWAY_PAUSES_MAX 256u
 
@@ -69,8 +71,10 @@ struct gateway_peer {
 	uint64_t push_after_ms; /* backoff */
 	uint64_t pull_after_ms;
 	uint32_t failures;
+	uint32_t stuck;                              /* pushes of which nothing was taken */
 	bool reachable;                              /* as the newest call says */
 	bool is_judged;                              /* there was a call */
+	uint64_t manifest_told;                      /* newer than ours, of a statement of its */
 	bool gone;                                   /* the configuration has it no more */
 	struct gateway_attested_peer attested;       /* its enclave */
 	struct gateway_peer_attested attested_asked; /* how it is asked; texts of a configuration */
@@ -135,6 +139,12 @@ struct gateway_account {
 	uint64_t told_ms;
 };
 
+/* For which block with a message to be signed the light client waits, and since when. */
+struct gateway_client_wait {
+	uint64_t height; /* 0: for none yet */
+	uint64_t since_ms;
+};
+
 /* Of proofs.c: which messages were looked at, by block and number. */
 struct gateway_keeper {
 	uint64_t height;
@@ -144,6 +154,14 @@ struct gateway_keeper {
 	bool busy;
 	bool single; /* one at a time: some proof could not be had */
 	bool full;
+};
+
+/* Of postpone.c: how the chain was at the last look, and how far its rows are hurried. */
+struct gateway_hurried {
+	size_t well; /* endpoints */
+	bool troubled;
+	size_t at;       /* route by stage; behind the last one: nothing is under way */
+	uint64_t due_ms; /* wall clock: rows that wait for later are hurried */
 };
 
 struct gateway_chain {
@@ -171,6 +189,11 @@ struct gateway_chain {
 	size_t route_count;
 	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
 	struct gateway_keeper keeper;
+	struct gateway_hurried hurry;
+	struct gateway_client_wait client_wait;
+	/* of unrouted.c */
+	bool unrouted_busy;
+	uint64_t unrouted_after_ms; /* monotonic; UINT64_MAX: with the next route */
 };
 
 /* Before a stop: nothing new is begun. */
@@ -276,12 +299,6 @@ const char *gateway_chain_trouble(const struct gateway_chain *chain);
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity);
 struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *caip2);
 struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct cs_hash *remote);
-/* Wall clock of the next try after this many failures. */
-uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries);
-/* A message's failure: tries, pause and sentence, if it is still in this state. Only what may not
- * be repeated unchanged counts as a try. Inside a writer. */
-CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
-					  enum relay_state state, enum cs_err err, const char *why);
 /* Items of one batch: the smaller of what the configuration and the manifest allow. */
 size_t gateway_batch_max(const struct gateway *gateway);
 /* For a log line, as its last field: the traceparent; where there is none, nothing. */
@@ -297,6 +314,14 @@ const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *i
 struct cs_arena *gateway_arena_new(void);
 void gateway_arena_free(struct cs_arena *arena);
 struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *name);
+
+/* ---- postpone.c ---- */
+/* Wall clock of the next try after this many failures. */
+uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries);
+/* A message's failure: tries, pause and sentence, if it is still in this state. Only what may not
+ * be repeated unchanged counts as a try; every pause grows. Inside a writer. */
+CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
+					  enum relay_state state, enum cs_err err, const char *why);
 
 /* ---- enclave_link.c ---- */
 CS_NODISCARD enum cs_err gateway_enclave_start(struct gateway *gateway);
@@ -363,6 +388,10 @@ void gateway_clock_stop(struct gateway *gateway);
 /* ---- light_client.c ---- */
 /* What following the chain asks of a gateway; the rest of chain is filled in already. */
 void gateway_follow_init(struct gateway_chain *chain);
+/* How far a client that catches up may go now: `to`, or no further above `waiting`, the oldest block with a message to
+ * be signed (0: none), than it can look back, until that one has not changed for GATEWAY_CLIENT_WAIT_MS. Pure. */
+uint64_t gateway_client_hold(struct gateway_client_wait *held, uint64_t waiting, uint64_t to,
+			     uint64_t now_ms);
 
 /* ---- chain_events.c ---- */
 /* With chain->adapter where one was made already (adapter_listen_make). */
@@ -537,6 +566,16 @@ bool gateway_peers_fit(const struct gateway *gateway, const struct gateway_peer 
 		       size_t count);
 /* The peers of gateway->config, loaded into fresh in their order; every route's too. */
 void gateway_peers_replace(struct gateway *gateway, struct gateway_peer *fresh, size_t count);
+
+/* ---- unrouted.c: messages for destinations to which no route goes yet ---- */
+/* Remembers where one lies, up to a number of destinations. Inside a writer. */
+CS_NODISCARD enum cs_err gateway_unrouted_note(struct gateway_chain *chain,
+					       const struct adapter_event *event);
+/* Reads the next stretch again in which such messages lie for a route that there is now. */
+void gateway_unrouted_take(struct gateway_chain *chain);
+/* Messages that are remembered. */
+uint64_t gateway_unrouted_count(const struct gateway_chain *chain);
+json_t *gateway_unrouted_json(const struct gateway_chain *chain);
 
 /* ---- steps.c ---- */
 /* All eighteen: what happened, what is to come, what is skipped and why. */

@@ -1,4 +1,5 @@
 #include "gateway/journal_private.h"
+#include "gateway/journal_proofs.h"
 #include "host/alloc.h"
 
 #include <stdio.h>
@@ -46,6 +47,24 @@ static const char *const migrations[] = {
 #define SCHEMA(text) text
 #include "gateway/journal_proofs_schema.def"
 #undef SCHEMA
+	,
+	/* Destinations to which no route goes yet, and between which heights they were written to. */
+	"CREATE TABLE unrouted(chain BLOB NOT NULL, remote BLOB NOT NULL,"
+	" from_height INTEGER NOT NULL, to_height INTEGER NOT NULL,"
+	" from_sequence INTEGER NOT NULL, to_sequence INTEGER NOT NULL, since_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(chain, remote)) STRICT, WITHOUT ROWID;",
+	/* Whoever saves a message sees to both (gateway_journal_save). Indices of what has a statement
+	 * alone, and of sources, whose heights are looked for. */
+	"DROP TRIGGER messages_added;"
+	"DROP TRIGGER messages_moved;"
+	"DROP TRIGGER messages_proven;"
+	"DROP INDEX messages_statement;"
+	"CREATE INDEX messages_statement ON messages(statement, side, leaf) WHERE statement<>0;"
+	"DROP INDEX messages_outcome;"
+	"CREATE INDEX messages_outcome ON messages(outcome_statement, side, outcome_leaf)"
+	" WHERE outcome_statement<>0;"
+	"DROP INDEX messages_height;"
+	"CREATE INDEX messages_height ON messages(chain, side, height) WHERE side=1;",
 };
 
 /* The numbers that the conditions of indices and queries name. */
@@ -55,7 +74,7 @@ _Static_assert(GATEWAY_SUBMISSION_OPEN == 0 && GATEWAY_SUBMISSION_INCLUDED == 1 
 		       GATEWAY_SUBMISSION_UNKNOWN == 4,
 	       "ADAPTER_SQL_SUBMISSIONS_OPEN");
 _Static_assert(GATEWAY_SUBMISSION_GIVEN == 5, "submissions_given");
-_Static_assert(RELAY_FINAL == 2, "messages_proven");
+_Static_assert(RELAY_FINAL == 2, "LOWEST_UNSIGNED");
 _Static_assert(RELAY_OBSERVED == 1 && RELAY_SUBMITTED == 5 && RELAY_INCLUDED == 6, "ROW_WAITING");
 _Static_assert(RELAY_FINALIZED == 9 && RELAY_REFUNDED == 12 && RELAY_ABANDONED == 13, "ROW_OPEN");
 
@@ -100,6 +119,7 @@ enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop 
 		gateway_journal_close(journal);
 		return err;
 	}
+	host_store_at_end(journal->store, gateway_journal_write_counts, journal);
 	*out = journal;
 	return CS_OK;
 }
@@ -182,6 +202,7 @@ enum cs_err gateway_journal_column_hash(struct host_stmt *s, uint32_t index, str
 
 static void note_stored(struct gateway_message *m)
 {
+	m->stored.state = m->state;
 	m->stored.height = m->height;
 	m->stored.statement = m->statement;
 	m->stored.leaf = m->leaf;
@@ -307,6 +328,7 @@ enum cs_err gateway_journal_add(struct gateway_journal *journal, struct gateway_
 	CS_TRY(host_stmt_run(s));
 	m->n = host_store_row(journal->store);
 	note_stored(m);
+	CS_TRY(gateway_journal_count(journal, m, m->state, 1));
 	s = sql(journal, SQL_CONTENT_ADD);
 	host_bind_u64(s, 0, m->n);
 	host_bind_blob(s, 1, content->sender);
@@ -395,7 +417,7 @@ static enum cs_err save_statement(struct gateway_journal *journal, unsigned mask
 			"UPDATE messages SET state=?2,block=?3,tx=?4,tx_index=?5,log_index=?6,"
 			"time_s=?7,status=?8,status_tx=?9,status_time_s=?10,outcome=?11,end_tx=?12,"
 			"end_time_s=?13,wish_retry=?14,next_ms=?15,tries=?16,why=?17,"
-			"updated_ms=?18,request=?19%s%s%s%s%s%s WHERE n=?1",
+			"updated_ms=?18,request=?19%s%s%s%s%s%s WHERE n=?1 AND state=?28",
 			mask & INDEXED_HEIGHT ? ",height=?20" : "",
 			mask & INDEXED_STATEMENT ? ",statement=?21,leaf=?22" : "",
 			mask & INDEXED_OUTCOME ? ",outcome_statement=?23,outcome_leaf=?24" : "",
@@ -439,12 +461,12 @@ static void count_change(struct gateway_journal *journal, uint64_t message)
 	journal->versions[message % VERSIONS]++;
 }
 
-enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway_message *m)
+/* Nothing, where the row's state is another than it was. */
+static enum cs_err write_row(struct gateway_journal *journal, const struct gateway_message *m)
 {
 	struct host_stmt *s = NULL;
 	unsigned mask = changed(m);
 	CS_TRY(save_statement(journal, mask, &s));
-	m->updated_ms = host_wall_ms();
 	host_bind_u64(s, 0, m->n);
 	host_bind_u64(s, 1, m->state);
 	gateway_journal_bind_hash(s, 2, &m->block);
@@ -465,8 +487,46 @@ enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway
 	host_bind_u64(s, 17, m->updated_ms);
 	host_bind_u64(s, 18, m->request);
 	bind_indexed(s, mask, m);
+	host_bind_u64(s, 27, m->stored.state);
+	return host_stmt_run(s);
+}
+
+/* Of a structure whose last writer was undone, or that was read before another one wrote. */
+static enum cs_err read_state(struct gateway_journal *journal, struct gateway_message *m)
+{
+	struct host_stmt *s = sql(journal, SQL_MESSAGE_STATE);
+	uint64_t state = RELAY_STATE_NONE;
+	host_bind_u64(s, 0, m->n);
+	CS_TRY(gateway_journal_number(s, &state));
+	m->stored.state = (enum relay_state)state;
+	return state == RELAY_STATE_NONE ? CS_ERR_NOT_FOUND : CS_OK;
+}
+
+/* What follows from the state: how many are where, and that its proof is needed no more. */
+static enum cs_err write_moved(struct gateway_journal *journal, const struct gateway_message *m)
+{
+	enum relay_state before = m->stored.state;
+	bool waited = before == RELAY_OBSERVED || before == RELAY_FINAL;
+	bool waits = m->state == RELAY_OBSERVED || m->state == RELAY_FINAL;
+	if (before == m->state)
+		return CS_OK;
+	CS_TRY(gateway_journal_count(journal, m, before, -1));
+	CS_TRY(gateway_journal_count(journal, m, m->state, 1));
+	return m->side == RELAY_SOURCE && waited && !waits
+		       ? gateway_journal_forget_proof(journal, m->n)
+		       : CS_OK;
+}
+
+enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway_message *m)
+{
+	m->updated_ms = host_wall_ms();
 	count_change(journal, m->n);
-	CS_TRY(host_stmt_run(s));
+	CS_TRY(write_row(journal, m));
+	if (host_store_changes(journal->store) == 0) {
+		CS_TRY(read_state(journal, m));
+		CS_TRY(write_row(journal, m));
+	}
+	CS_TRY(write_moved(journal, m));
 	note_stored(m);
 	return CS_OK;
 }

@@ -65,6 +65,7 @@ struct gateway_message {
 	uint64_t request; /* row, 0: none known */
 	/* What the row has in its indices, as it was read or saved last: the journal's own. */
 	struct {
+		enum relay_state state;
 		uint64_t height;
 		uint64_t statement;
 		uint32_t leaf;

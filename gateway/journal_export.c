@@ -1,6 +1,7 @@
 #include "gateway/journal_export.h"
 
 #include "core/hash.h"
+#include "gateway/journal_private.h"
 #include "host/alloc.h"
 
 #include <jansson.h>
@@ -83,7 +84,8 @@ static enum cs_err read_tables(struct host_store *store, struct tables *tables)
 	char sql[160];
 	CS_TRY(one_number(store, "PRAGMA user_version", &tables->schema));
 	CS_TRY(names_of(store,
-			/* Both follow from other rows: whoever adds those counts them. */
+			/* Both follow from other rows: one is counted by whoever adds those, one
+			 * when all of them are there. */
 			"SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE "
 			"'sqlite_%' AND name NOT IN ('counts','proofs_kept') ORDER BY rowid",
 			&tables->list[0].name, sizeof(struct table), TABLES_MAX, &tables->count));
@@ -413,7 +415,9 @@ static enum cs_err write_all(void *context)
 		json_decref(json);
 		CS_TRY(err);
 	}
-	return in->ended ? CS_OK : bad(in, CS_ERR_TRUNCATED, "the end is missing");
+	if (!in->ended)
+		return bad(in, CS_ERR_TRUNCATED, "the end is missing");
+	return gateway_journal_count_all(in->journal);
 }
 
 enum cs_err gateway_journal_import(struct gateway_journal *journal, FILE *from, uint64_t *rows,

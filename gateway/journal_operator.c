@@ -69,6 +69,7 @@ static void bind_stuck(struct host_stmt *s, const struct gateway_stuck *stuck)
 	host_bind_blob(s, 3, CS_BYTES_OF(stuck->remote->b));
 	host_bind_u64(s, 4, stuck->due_ms);
 	host_bind_u64(s, 5, stuck->unwished);
+	host_bind_u64(s, 6, stuck->untried_ms);
 }
 
 enum cs_err gateway_journal_stuck_count(struct gateway_journal *journal,
@@ -85,6 +86,6 @@ enum cs_err gateway_journal_stuck(struct gateway_journal *journal,
 {
 	struct host_stmt *s = sql(journal, SQL_STUCK);
 	bind_stuck(s, stuck);
-	host_bind_u64(s, 6, count_max);
+	host_bind_u64(s, 7, count_max);
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }

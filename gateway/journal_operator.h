@@ -39,6 +39,7 @@ struct gateway_stuck {
 	enum relay_state state;
 	uint64_t due_ms;
 	bool unwished;
+	uint64_t untried_ms; /* not 0: those of no tries, last written before this, wall clock */
 };
 CS_NODISCARD enum cs_err gateway_journal_stuck_count(struct gateway_journal *journal,
 						     const struct gateway_stuck *stuck,

@@ -36,10 +36,12 @@
 	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "       \
 	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry<>0) AND deadline>?10 AND (?11=0 OR " \
 	"outcome<>?11) AND "
-/* Of a route, in a state: what waits for a time to come, or (?6) a wish that nobody has. */
-#define STUCK_WHERE                                            \
-	"chain=?1 AND side=?2 AND state=?3 AND remote=?4 AND " \
-	"CASE ?6 WHEN 0 THEN next_ms>?5 ELSE wish_retry=0 END AND "
+/* Of a route, in a state: what waits for a time to come, or (?6) a wish that nobody has; of those (?7)
+ * that never counted as tried and were not written since. */
+#define STUCK_WHERE                                                 \
+	"chain=?1 AND side=?2 AND state=?3 AND remote=?4 AND "      \
+	"CASE ?6 WHEN 0 THEN next_ms>?5 ELSE wish_retry=0 END AND " \
+	"(?7=0 OR (tries=0 AND updated_ms<?7)) AND "
 
 enum sql {
 #define SQL(name, text) SQL_##name,
@@ -63,6 +65,17 @@ enum indexed {
 /* Messages whose changes are counted apart. */
 #define VERSIONS 1024u
 
+/* By how many messages a row of the table counts changes with the writer under way. */
+struct count_sum {
+	struct cs_hash chain;
+	struct cs_hash remote;
+	enum relay_side side;
+	enum relay_state state;
+	int64_t change;
+};
+/* More than these are written before the writer ends. */
+#define SUMS_MAX 64u
+
 struct gateway_journal {
 	struct host_store *store;
 	struct host_stmt *stmt[SQL_COUNT];
@@ -72,6 +85,8 @@ struct gateway_journal {
 	uint64_t version;                        /* of what any message may show */
 	char instance[33];
 	uint64_t outbox_last; /* numbers are never given twice, though rows are removed */
+	struct count_sum sums[SUMS_MAX];
+	size_t sum_count;
 };
 
 static inline struct host_stmt *sql(struct gateway_journal *journal, enum sql which)
@@ -90,6 +105,14 @@ CS_NODISCARD enum cs_err gateway_journal_read_message(struct host_stmt *stmt,
 CS_NODISCARD enum cs_err gateway_journal_keep_move(struct gateway_journal *journal,
 						   const struct gateway_message *message,
 						   enum relay_event event);
+/* The message is one more (or, -1, one less) in that state; inside a writer. */
+CS_NODISCARD enum cs_err gateway_journal_count(struct gateway_journal *journal,
+					       const struct gateway_message *message,
+					       enum relay_state state, int change);
+/* Of a journal whose messages came as rows. */
+CS_NODISCARD enum cs_err gateway_journal_count_all(struct gateway_journal *journal);
+/* The host_store_end of a journal, its context: the sums are the writer's. */
+CS_NODISCARD enum cs_err gateway_journal_write_counts(void *journal, enum cs_err err);
 /* Runs a query of messages whose parameters are bound. */
 CS_NODISCARD enum cs_err gateway_journal_read_messages(struct host_stmt *stmt,
 						       struct gateway_message *messages,

@@ -83,11 +83,21 @@ static uint64_t oldest_waiting(const struct gateway_chain *chain)
 	return oldest;
 }
 
+uint64_t gateway_client_hold(struct gateway_client_wait *held, uint64_t waiting, uint64_t to,
+			     uint64_t now_ms)
+{
+	if (waiting == 0 || to <= waiting + GATEWAY_CLIENT_WAIT)
+		return to;
+	if (held->height != waiting)
+		*held = (struct gateway_client_wait){waiting, now_ms};
+	return now_ms - held->since_ms < GATEWAY_CLIENT_WAIT_MS ? waiting + GATEWAY_CLIENT_WAIT
+								: to;
+}
+
 static uint64_t hold(void *context, uint64_t to)
 {
-	uint64_t waiting = oldest_waiting(context);
-	return waiting != 0 && to > waiting + GATEWAY_CLIENT_WAIT ? waiting + GATEWAY_CLIENT_WAIT
-								  : to;
+	struct gateway_chain *chain = context;
+	return gateway_client_hold(&chain->client_wait, oldest_waiting(chain), to, host_now_ms());
 }
 
 void gateway_follow_init(struct gateway_chain *chain)

@@ -441,6 +441,9 @@ static void collect_chain(struct gateway_chain *chain)
 		 (double)adapter_follow_stands_ms(&chain->follow) / 1000},
 		{"caisson_transactions_open", "Transactions that are not settled.",
 		 (double)gateway_open_transactions(chain)},
+		{"caisson_chain_unrouted_messages",
+		 "Messages for destinations to which no route goes: taken up when one does.",
+		 (double)gateway_unrouted_count(chain)},
 		{"caisson_adapter_reorg_depth_max", "Deepest reorganisation since the start.",
 		 (double)c.reorg_depth_max},
 	};

@@ -23,7 +23,7 @@ struct take {
 	struct cs_why *why;              /* of what ends all of it */
 	struct gateway_route *waits_for; /* a key of this route's remote, of this epoch */
 	uint64_t epoch;
-	bool held; /* the peer's enclave has not shown the key of a statement */
+	bool held; /* a key that the peer's enclave has not shown, or a route of its newer manifest */
 };
 
 /* A peer speaks for the chains that it serves: what it says of another one is nobody's word. */
@@ -43,6 +43,27 @@ static struct gateway_route *route_of(const struct take *take, const struct cs_h
 			return route;
 	}
 	return NULL;
+}
+
+/* A peer that took the next manifest before us signs for routes that we have not yet: that is left where it is,
+ * with all behind it, until we took it too. */
+static enum cs_err find_route(struct take *take, struct gateway_route **route,
+			      const struct gateway_statement *st, const struct cs_hash *ours,
+			      const struct cs_hash *remote, struct cs_why *why)
+{
+	const uint64_t manifest = st->statement.manifest_number;
+	struct gateway_peer *peer = gateway_peer_named(take->gateway, take->peer);
+	*route = route_of(take, ours, remote);
+	if (*route)
+		return CS_OK;
+	take->held = peer && manifest > take->gateway->config.manifest.number;
+	if (take->held && peer->manifest_told != manifest)
+		log_warn("peer.manifest_is_newer", LOG_TEXT("peer", take->peer),
+			 LOG_U64("manifest", manifest),
+			 LOG_U64("ours", take->gateway->config.manifest.number));
+	if (take->held)
+		peer->manifest_told = manifest;
+	return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
 }
 
 /* Whoever names keys to a contract may name others than the enclave's that was looked at. */
@@ -203,10 +224,9 @@ static enum cs_err take_messages(struct take *take, const json_t *item, struct c
 	static struct incoming in; /* 64 messages by views: too large for the stack of a callback */
 	memset(&in, 0, sizeof(in));
 	CS_TRY(read_messages(take, item, &in, why));
-	struct gateway_route *route =
-		route_of(take, &in.statement.statement.receiver, &in.statement.statement.signer);
-	if (!route)
-		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
+	struct gateway_route *route = NULL;
+	CS_TRY(find_route(take, &route, &in.statement, &in.statement.statement.receiver,
+			  &in.statement.statement.signer, why));
 	struct gateway_chain *chain = route->chain;
 	CS_TRY(check_signature(take, route, &in.statement, why));
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &in.statement));
@@ -433,9 +453,8 @@ static enum cs_err take_key(struct take *take, const json_t *item, bool theirs, 
 		return cs_fail(why, CS_ERR_BAD_PROOF, "the key does not lead to the root");
 	const struct cs_hash *ours = theirs ? &st.statement.receiver : &st.statement.signer;
 	const struct cs_hash *other = theirs ? &st.statement.signer : &st.statement.receiver;
-	struct gateway_route *route = route_of(take, ours, other);
-	if (!route)
-		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
+	struct gateway_route *route = NULL;
+	CS_TRY(find_route(take, &route, &st, ours, other, why));
 	if (!theirs)
 		return gateway_rotation_in_force(route, &st);
 	CS_TRY(check_signature(take, route, &st, why));

@@ -17,8 +17,11 @@
 #define PUSH_TIMEOUT_MS 10000u
 #define PUSH_BACKOFF_MAX_MS 5000u
 #define PULL_SIZE_MAX (5u * 1024 * 1024)
-/* What was handed over was not taken: its reader learns a key first. */
+/* What was handed over was not taken: its reader learns a key first; or, when that takes long, waits for
+ * somebody: the key's owner, the next manifest. */
 #define STUCK_PAUSE_MS 100u
+#define STUCK_TRIES 20u
+#define STUCK_LONG_MS 2000u
 
 enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind, uint64_t ref)
 {
@@ -267,9 +270,14 @@ static enum cs_err move_on(struct gateway_peer *peer, uint64_t n)
 	struct ack_write write = {peer, n};
 	uint64_t acked = 0;
 	CS_TRY(gateway_journal_ack(gateway->journal, peer->name, &acked));
-	if (n > acked)
+	if (n > acked) {
+		peer->stuck = 0;
 		return gateway_write(gateway, write_ack, &write);
-	peer->push_after_ms = host_now_ms() + STUCK_PAUSE_MS;
+	}
+	if (peer->stuck < STUCK_TRIES)
+		peer->stuck++;
+	peer->push_after_ms =
+		host_now_ms() + (peer->stuck < STUCK_TRIES ? STUCK_PAUSE_MS : STUCK_LONG_MS);
 	return CS_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/webhooks.h"
 
+#include "gateway/postpone.h"
 #include "host/alloc.h"
 #include "host/networks.h"
 
@@ -170,18 +171,14 @@ static void disable(struct settling *s, char *detail, size_t size, const char *w
 	log_warn("webhook.disabled", LOG_TEXT("id", s->row.id), LOG_TEXT("why", why));
 }
 
-/* Between half of it and all of it, so that receivers that were away together are not met together. */
 static uint64_t pause_ms(const struct gateway_webhooks_config *config, uint32_t failures)
 {
-	uint64_t random = 0;
 	uint64_t pause = config->retry_min_ms;
 	for (uint32_t i = 1; i < failures && pause < config->retry_max_ms; i++)
 		pause *= 2;
 	if (pause > config->retry_max_ms)
 		pause = config->retry_max_ms;
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
-		return pause;
-	return pause / 2 + random % (pause / 2 + 1);
+	return gateway_pause_drawn(pause);
 }
 
 static void fail(struct settling *s, char *detail, size_t size)

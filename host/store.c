@@ -56,6 +56,8 @@ struct host_store {
 	uint32_t waiter_count;
 	uint32_t waiter_room;
 	struct waiter *waiters;
+	host_store_end *end; /* NULL: none */
+	void *end_context;
 	uint32_t steps_left_k;
 	struct told *told; /* committed by flush, to be told in the next turn */
 	struct host_store_figures figures;
@@ -273,6 +275,8 @@ enum cs_err host_store_write(struct host_store *store, host_store_writer *write,
 	CS_TRY(run_frame(store, FRAME_SAVEPOINT));
 	store->writing = true;
 	enum cs_err err = write(write_context);
+	if (store->end)
+		err = store->end(store->end_context, err);
 	store->writing = false;
 	if (err == CS_OK)
 		err = run_frame(store, FRAME_RELEASE);
@@ -283,6 +287,13 @@ enum cs_err host_store_write(struct host_store *store, host_store_writer *write,
 	store->figures.writes++;
 	wait_for_commit(store, committed, committed_context);
 	return store->loop == NULL ? host_store_flush(store) : CS_OK;
+}
+
+void host_store_at_end(struct host_store *store, host_store_end *end, void *context)
+{
+	cs_assert(!store->writing);
+	store->end = end;
+	store->end_context = context;
 }
 
 struct host_store_figures host_store_figures(const struct host_store *store)

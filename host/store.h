@@ -55,6 +55,10 @@ typedef void host_store_committed(void *context, enum cs_err err);
 CS_NODISCARD enum cs_err host_store_write(struct host_store *store, host_store_writer *write,
 					  void *write_context, host_store_committed *committed,
 					  void *committed_context);
+/* Runs at the end of every writer, inside it, with what the writer returned: what it summed up is
+ * written once (OK) or forgotten. What end returns is what the writer returns. One for a store. */
+typedef enum cs_err host_store_end(void *context, enum cs_err err);
+void host_store_at_end(struct host_store *store, host_store_end *end, void *context);
 /* Commits the open batch now; its callbacks follow in the next turn. IO as above. */
 CS_NODISCARD enum cs_err host_store_flush(struct host_store *store);
 /* What SQLite said last; never NULL. */

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* Read from a socket at once. */
 #define SERVICE_BUFFER 32768
@@ -15,6 +17,9 @@
 #define TEXT_OVERHEAD 64u
 /* Of a server's frame whose text is at most 64 KiB. */
 #define FRAME_HEAD_MAX 4u
+/* What a context opens at its start: its source of randomness, what wakes it, and at times a file of
+ * OpenSSL's. */
+#define FILES 3u
 /* Room that an inbox keeps between messages. */
 #define INBOX_KEPT_MAX (64u * 1024u)
 
@@ -71,6 +76,18 @@ static void find_own(struct host_ws_context *context, const struct handle_list *
 	cs_assert(count == OWN_HANDLES);
 }
 
+/* A context that got no file to be woken by says nothing of it and never ends (libwebsockets 4.1). */
+static bool has_files(void)
+{
+	int files[FILES];
+	size_t count = 0;
+	while (count < FILES && (files[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+		count++;
+	for (size_t i = 0; i < count; i++)
+		close(files[i]);
+	return count == FILES;
+}
+
 enum cs_err host_ws_context_new(struct host_ws_context **made, struct host_loop *loop,
 				uint32_t connections_max, void *user, struct cs_why *why)
 {
@@ -91,7 +108,7 @@ enum cs_err host_ws_context_new(struct host_ws_context **made, struct host_loop 
 	};
 	lws_set_log_level(0, NULL);
 	uv_walk(host_loop_uv(loop), list_handle, &before);
-	struct lws_context *lws = lws_create_context(&info);
+	struct lws_context *lws = has_files() ? lws_create_context(&info) : NULL;
 	if (lws == NULL) {
 		free(before.handles);
 		return cs_fail(why, CS_ERR_UNAVAILABLE,

@@ -26,7 +26,8 @@ struct entry {
 	size_t pin;
 	size_t endpoint;
 	uint64_t used;  /* higher is later */
-	bool elsewhere; /* a node that has no such block was passed over already */
+	bool elsewhere; /* a node that has none was passed over already */
+	bool known;     /* one of them has the block itself */
 	bool busy;
 };
 
@@ -185,21 +186,54 @@ static void next_method(struct entry *entry, const char *why)
 	fail(entry, CS_ERR_RPC_LIE, why);
 }
 
-/* One that lacks the block is behind, or keeps it back. */
+/* ---- a node that has none ---- */
+
+/* It is behind, or keeps them back, or no longer has them. */
 static void ask_elsewhere(struct entry *entry)
 {
 	size_t other = adapter_rpc_other(entry->owner->rpc, entry->endpoint);
-	enum cs_err err = CS_ERR_REORGED;
 
 	if (!entry->elsewhere && other != entry->endpoint) {
 		entry->elsewhere = true;
 		entry->pin = other;
 		entry->method = entry->owner->first;
-		err = ask(entry);
+		if (ask(entry) == CS_OK)
+			return;
 	}
-	if (err != CS_OK)
+	if (entry->known)
+		fail(entry, CS_ERR_UNAVAILABLE,
+		     "the node has the block and no receipts of it: pruned, or not there yet");
+	else
 		fail(entry, CS_ERR_REORGED, "the node has no such block");
 }
+
+static void known_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
+{
+	struct entry *entry = ctx;
+
+	(void)count;
+	if (replies[0].class == ADAPTER_RPC_FINE && json_is_object(replies[0].result))
+		entry->known = true;
+	ask_elsewhere(entry);
+}
+
+/* Does it have the block that it has no receipts of? Only the sentence depends on the answer. */
+static void ask_whether_known(struct entry *entry)
+{
+	struct adapter_rpc_options options = {.pin = entry->endpoint, .only_pin = true};
+	json_t *params = NULL;
+
+	if (!entry->known) {
+		params = json_array();
+		json_array_append_new(params, host_json_hash(&entry->header->public.id.hash));
+		json_array_append_new(params, json_false());
+	}
+	if (!params || adapter_rpc_call(entry->owner->rpc, &options, "eth_getBlockByHash", params,
+					known_done, entry) != CS_OK)
+		ask_elsewhere(entry);
+}
+
+/* ---- replies ---- */
 
 /* True: the reply holds something to look at. */
 static bool reply_is_usable(struct entry *entry, const struct adapter_rpc_reply *reply)
@@ -215,7 +249,7 @@ static bool reply_is_usable(struct entry *entry, const struct adapter_rpc_reply 
 	}
 	if (reply->class == ADAPTER_RPC_STATE ||
 	    (reply->class == ADAPTER_RPC_FINE && json_is_null(reply->result))) {
-		ask_elsewhere(entry);
+		ask_whether_known(entry);
 		return false;
 	}
 	/* what it refuses one way it may give another way */

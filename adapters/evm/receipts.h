@@ -28,7 +28,8 @@ void evm_receipts_free(struct evm_receipts *receipts);
 /* Asks what kind of node it is. */
 void evm_receipts_start(struct evm_receipts *receipts);
 /* done is called in a later turn, from the cache too. done NULL: only to have it ready. FULL.
- * Errors for done: REORGED (no such block any more), RPC_LIE, and those of the node. */
+ * Errors for done: REORGED (no such block any more), UNAVAILABLE (the block is there, its receipts
+ * are not: pruned), RPC_LIE, and those of the node. */
 CS_NODISCARD enum cs_err evm_receipts_get(struct evm_receipts *receipts, struct evm_header *header,
 					  evm_receipts_done *done, void *ctx);
 void evm_receipts_counters(const struct evm_receipts *receipts, uint64_t *built, uint64_t *hits);

@@ -80,6 +80,7 @@ static const struct rule {
 	{"unknown block", BEGIN, ADAPTER_RPC_STATE},      /* anvil, geth */
 	{"required historical state unavailable", BEGIN, ADAPTER_RPC_STATE},
 	{"historical state", BEGIN, ADAPTER_RPC_STATE},
+	{"pruned history unavailable", BEGIN, ADAPTER_RPC_STATE}, /* EIP-4444: code 4444 */
 	{"state histories haven't been fully indexed", WITHIN, ADAPTER_RPC_STATE},
 	{"no state available", WITHIN, ADAPTER_RPC_STATE},
 	{"blockoutofrange", WITHIN, ADAPTER_RPC_STATE}, /* anvil: "BlockOutOfRangeError: …" */

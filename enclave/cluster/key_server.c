@@ -281,6 +281,7 @@ static enum cs_err open_port(struct service *s, enum cs_err err, struct cs_why *
 
 static enum cs_err create(struct service *s, struct cs_why *why)
 {
+	CS_TRY(cluster_manifest_check(service_manifest(s), why));
 	return open_port(
 		s, cluster_key_server_create(mine(s), &s->tools, service_random(s), &s->now, why),
 		why);

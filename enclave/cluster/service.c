@@ -464,6 +464,7 @@ static enum cs_err ask_manifest(struct service *s, struct cs_bytes file, struct 
 	struct cluster_self self;
 	CS_TRY(cluster_manifest_read(next, file, service_manifest(s), s->tools.sig,
 				     &s->manifest_arena, why));
+	CS_TRY(cluster_manifest_check(next, why));
 	CS_TRY(cluster_self_read(&self, s->launch.role, next, &s->tools, &s->now, why));
 	CS_TRY(service_role(s)->manifest(s, next, why));
 	s->manifest = 1 - s->manifest;

@@ -412,6 +412,30 @@ def test_lying_receipts(auto, proxy):
             assert driver.ask("receipt_proof", **wanted)["err"] == "rpc-lie", key
 
 
+PRUNED = {"code": 4444, "message": "pruned history unavailable"}
+
+
+@pytest.mark.parametrize("have", [True, False])
+@pytest.mark.parametrize("answer", [{"result": None}, {"error": PRUNED}])
+def test_receipts_that_nobody_has(auto, proxy, have, answer):
+    """Of a block that the nodes know they were pruned; one that they do not know is no longer on the chain."""
+    chain = auto.chain
+    receipt = chain.rpc.wait_receipt(auto.send(1)[0])
+    block = chain.rpc.call("eth_getBlockByHash", receipt["blockHash"], False)
+    wanted = dict(height=int(block["number"], 16), hash=block["hash"], index=0, receipts_root=block["receiptsRoot"],
+                  address=auto.contract.address)
+
+    def after(call, reply):
+        none = "Receipt" in call["method"] or (not have and call["method"] == "eth_getBlockByHash")
+        return {"jsonrpc": "2.0", "id": call["id"], **answer} if none else reply
+
+    with Driver(auto, http=[proxy.url], ws=[], start_height=chain.rpc.block_number() + 1) as driver:
+        driver.wait(lambda e: e["event"] == "head")
+        proxy.after = after
+        told = driver.ask("receipt_proof", **wanted)
+        assert told["err"] == ("unavailable" if have else "reorged"), told
+
+
 @pytest.mark.parametrize("have", ["eth_getBlockReceipts", "eth_getTransactionReceipt", "debug_getRawReceipts"])
 def test_every_way_to_receipts(auto, proxy, have):
     """What a node lacks is not asked for again. Raw receipts are made here as geth would give them."""

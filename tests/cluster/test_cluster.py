@@ -321,6 +321,24 @@ def test_builds_roll_over_in_two_manifests(tmp_path):
         refused("wrong-lineage", new.ask, "manifest", path.read_bytes())
 
 
+def test_a_policy_that_nothing_can_match(tmp_path):
+    """A measurement that is too short: nobody begins with it, nobody takes it, and what is in force stays."""
+    typo = ("worker 2", "0x" + "ab" * 16)
+    with Cluster(tmp_path / "a") as cluster:
+        cluster.start(guards=1, workers=1)
+        cluster.builds["worker"] = [*cluster.builds["worker"], typo]
+        path = cluster.sign()
+        for process in cluster.everybody():
+            why = refused("invalid", process.ask, "manifest", path.read_bytes())
+            assert "policies.worker: measurements[1] can never match: 'measurement' has 32 bytes, here are 16" in why
+            assert process.status()["manifest"] == 1
+        good = cluster.builds["guard"]
+    with Cluster(tmp_path / "b", builds={"key_server": good, "guard": [*good, typo], "worker": good}) as b:
+        first = b.add_key_server().start().ready()
+        assert "policies.guard" in refused("invalid", first.ask, "create")
+        assert first.status()["state"] == "none"
+
+
 def test_a_manifest_that_nobody_signed(cluster):
     raw = cluster.manifests[0].read_bytes()
     for changed in (raw.replace(b'"tests"', b'"tests2"'), raw[:-1], b"{}"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from datetime import datetime
 
 import pytest
 
@@ -46,8 +47,7 @@ def figure(gateway, name: str) -> int:
 
 
 def kept(gateway, message: str) -> bool:
-    with sqlite3.connect(f"file:{gateway.folder / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
-        return journal.execute("SELECT count(*) FROM claims c JOIN messages m ON m.n=c.message WHERE m.id=?", (bytes.fromhex(message[2:]),)).fetchone()[0] == 1
+    return stored(gateway, "SELECT count(*) FROM claims c JOIN messages m ON m.n=c.message WHERE m.id=?", bytes.fromhex(message[2:])) == 1
 
 
 def verb(gateway, name: str, chain: str) -> None:
@@ -60,6 +60,12 @@ def pruned(world, message: str) -> None:
     world.pruned = gateway.message(message)["sent"]["block"]
     gateway.stop()
     gateway.restart()
+
+
+def refusals(gateway, message: str) -> list[float]:
+    """When the log said that it was not signed, in seconds."""
+    lines = (line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line and message[2:] in line)
+    return [datetime.fromisoformat(re.search(r"\d{4}-\S+Z", line)[0]).timestamp() for line in lines]
 
 
 def test_what_was_kept_in_time_is_signed(world):
@@ -89,10 +95,76 @@ def test_what_was_not_kept_waits_for_a_node(world):
     gateway.reaches(message, "final")
     pruned(world, message)
     verb(gateway, "resume", chain)
-    wait_for(lambda: "no such block" in (gateway.message(message)["why"] or ""), END_TIMEOUT_S, "a reason", 0.2)
+    wait_for(lambda: "has the block and no receipts" in (gateway.message(message)["why"] or ""), END_TIMEOUT_S, "a reason", 0.2)
+    # It is said once for each pause, and these grow.
+    times = wait_for(lambda: len(t := refusals(gateway, message)) >= 5 and t, END_TIMEOUT_S, "four pauses", 0.2)
+    assert times[4] - times[3] > 1.5 ** 3 * 0.2, times
     assert gateway.message(message)["state"] == "final" and not kept(gateway, message)
     world.pruned = -1
     gateway.ends(message)
+
+
+def stored(gateway, query: str, *values):
+    with sqlite3.connect(f"file:{gateway.folder / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
+        return journal.execute(query, values).fetchone()[0]
+
+
+def on_file(gateway, *statements: tuple) -> None:
+    """Writes into the journal of a gateway that does not run."""
+    with sqlite3.connect(gateway.folder / "journal.db", timeout=30) as journal:
+        for statement in statements:
+            assert journal.execute(*statement).rowcount == 1
+    journal.close()
+
+
+def settings(gateway, **keys: int) -> None:
+    """Of the table journal: read again by a gateway that runs."""
+    text = "[journal]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+    gateway.config.write_text(re.sub(r"\[journal\]\n(proofs_\w+ = \d+\n)+", text, gateway.config.read_text()))
+    if gateway.process.alive():
+        assert gateway.request("POST", "/v1/operator/reload")[0] == 200
+
+
+def test_a_kept_proof_that_is_refused_is_forgotten(world):
+    """One that was damaged on the disk: the enclave refuses it, and the node is asked."""
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    settings(gateway, proofs_after_s=1)
+    verb(gateway, "pause", chain)
+    message = world.send(b"of a disk that forgets")
+    gateway.reaches(message, "final")
+    wait_for(lambda: kept(gateway, message), END_TIMEOUT_S, "its proof", 0.2)
+    gateway.stop()
+    proof = stored(gateway, "SELECT proof FROM receipts")
+    on_file(gateway, ("UPDATE receipts SET proof=?", (proof[:-1] + bytes([proof[-1] ^ 1]),)))
+    gateway.restart()
+    assert kept(gateway, message)
+    verb(gateway, "resume", chain)
+    gateway.ends(message)
+    assert "err=bad-proof" in "".join(line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line and message[2:] in line)
+    assert not kept(gateway, message) and figure(gateway, "caisson_proofs_kept") == 0
+
+
+def test_no_more_is_kept_than_there_is_room_for(world):
+    """The room is taken up by a receipt in the journal's file that is as large as those of sixty messages of the largest payload."""
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    large = (b"\x01" * 32, 0)
+    gateway.stop()
+    settings(gateway, proofs_after_s=0, proofs_mb=1)
+    on_file(gateway, ("INSERT INTO receipts(block,tx_index,proof) VALUES(?,?,zeroblob(1048576))", large))
+    gateway.restart()
+    verb(gateway, "pause", chain)
+    wait_for(lambda: "proofs.full" in gateway.log.read_text(), END_TIMEOUT_S, "the end of the room", 0.2)
+    message = world.send(b"one too many")
+    gateway.reaches(message, "final")
+    assert figure(gateway, "caisson_proofs_kept") == 1 and figure(gateway, "caisson_proofs_kept_bytes") == 1 << 20
+    settings(gateway, proofs_after_s=0, proofs_mb=2)
+    wait_for(lambda: kept(gateway, message), END_TIMEOUT_S, "its proof, now that there is room", 0.2)
+    gateway.stop()
+    on_file(gateway, ("DELETE FROM receipts WHERE block=? AND tx_index=?", large))
+    gateway.restart()
+    verb(gateway, "resume", chain)
+    gateway.ends(message)
+    assert figure(gateway, "caisson_proofs_kept") == figure(gateway, "caisson_proofs_kept_bytes") == 0
 
 
 def test_what_is_signed_in_time_is_not_kept(world):

@@ -14,12 +14,48 @@ struct opened {
 	struct gateway_journal *journal;
 };
 
+/* No power cut is looked for here, and what waited for the disk was half of the time. */
+int fdatasync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+/* The file of an empty journal, which is not made anew for every input. */
+static uint8_t *template;
+static size_t template_size;
+
+static void write_template(const char *path)
+{
+	FILE *file = fopen(path, "wb");
+	cs_assert(file != NULL && fwrite(template, 1, template_size, file) == template_size);
+	cs_assert(fclose(file) == 0);
+}
+
+static void read_template(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	cs_assert(file != NULL && fseek(file, 0, SEEK_END) == 0);
+	template_size = (size_t)ftell(file);
+	template = malloc(template_size);
+	rewind(file);
+	cs_assert(template != NULL && fread(template, 1, template_size, file) == template_size);
+	cs_assert(fclose(file) == 0);
+}
+
 static void open_one(struct opened *o)
 {
 	struct cs_why why = {{0}};
 	const char *below = getenv("TMPDIR");
 	(void)snprintf(o->path, sizeof(o->path), "%s/caisson-import-%ld", below ? below : "/tmp",
 		       (long)getpid());
+	if (template != NULL)
+		write_template(o->path);
+	cs_assert(gateway_journal_open(&o->journal, NULL, o->path, &why) == CS_OK);
+	if (template != NULL)
+		return;
+	gateway_journal_close(o->journal);
+	read_template(o->path);
 	cs_assert(gateway_journal_open(&o->journal, NULL, o->path, &why) == CS_OK);
 }
 

@@ -103,6 +103,7 @@ static void make_gateway(void)
 	struct host_manifest *manifest = &gateway.config.manifest;
 	struct gateway_chain *chain = &gateway.chains[0];
 	static const struct cs_secret seed = {{9}};
+	manifest->number = 1;
 	manifest->chain_count = 3;
 	name_chain(&manifest->chains[0], "eip155:1", OURS);
 	name_chain(&manifest->chains[1], "eip155:2", REMOTE);

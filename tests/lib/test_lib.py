@@ -4,6 +4,7 @@ import importlib.util
 import json
 import socket
 import ssl
+import subprocess
 
 import pytest
 
@@ -183,3 +184,29 @@ def test_a_report_never_takes_the_place_of_another(tmp_path):
     stem = written[0].stem
     assert [path.name for path in written] == [f"{stem}.md", f"{stem}-2.md", f"{stem}-3.md"] and stem.endswith("-0123abcd")
     assert [path.read_text().splitlines()[-1] for path in written] == ["run 0", "run 1", "run 2"]
+
+
+def test_what_was_skipped_is_named(tmp_path):
+    """script/lib/skipped.awk, over the log of a real ctest: a suite that is skipped in part, one that is whole, one that is skipped whole."""
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "test_part.py").write_text("""
+from lib import tools
+
+
+def test_passes():
+    pass
+
+
+def test_needs():
+    raise tools.Missing("quint", "script/install test brings it")
+""")
+    pytest_ = [str(ROOT / "tests" / "run-pytest"), "-q", "-c", str(ROOT / "tests" / "pytest.ini"), f"--rootdir={tmp_path}"]
+    tests = {"spec/part": [*pytest_, str(tmp_path / "test_part.py")], "unit/whole": ["true"],
+             "vectors/none": ["sh", "-c", "echo 'skipped: no environment'; exit 77"]}
+    lines = [f"add_test({name} {' '.join(json.dumps(word) for word in words)})" for name, words in tests.items()]
+    (tmp_path / "CTestTestfile.cmake").write_text("\n".join(lines) + "\nset_tests_properties(vectors/none PROPERTIES SKIP_RETURN_CODE 77)\n")
+    done = subprocess.run(["ctest", "--test-dir", tmp_path], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    log = tmp_path / "Testing" / "Temporary" / "LastTest.log"
+    told = subprocess.run(["awk", "-f", ROOT / "script" / "lib" / "skipped.awk", log], capture_output=True, text=True, check=True).stdout
+    assert told.splitlines() == ["spec/part: quint is missing: script/install test brings it", "vectors/none: no environment"], log.read_text()

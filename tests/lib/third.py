@@ -19,10 +19,14 @@ class Third(World):
         self.more = chains.Anvil(self.folder / "chain3", 31339, self.block_time)
         self.chains.append(self.more)
         self.third, = deploy.deploy_gateways([self.more])
-        deploy.register_remotes([self.sides[0], self.third])
+        self.connect()
         code = deploy.artifact("test/SampleApp")
         self.third.app = end_create(self.more.rpc, code, begin_create(self.more.rpc, self.third.owner, code, self.third.gateway.address))
         self.kept = self.gateways[0].config.read_text()
+
+    def connect(self) -> None:
+        """Whose contract knows whom, before there is a manifest."""
+        deploy.register_remotes([self.sides[0], self.third])
 
     def draft(self, third: bool = True) -> dict:
         """Of the manifest that follows the newest; with the third chain, which the first gateway's chain may talk with."""
@@ -45,9 +49,11 @@ class Third(World):
     def config(self, files: list[Path], third: bool = True) -> str:
         """The first gateway's file under these manifests."""
         lines = [f"manifests = {json.dumps([str(f) for f in files])}" if line.startswith("manifests = ") else line for line in self.kept.splitlines()]
-        if third:
-            lines += ["", "[[chains]]", f'id = "{self.more.caip2}"', f"rpc = [{json.dumps(self.more.url)}]", f"ws = [{json.dumps(self.more.ws_url)}]",
-                      "start_height = 0", f"block_time_ms = {self.block_time_ms}", 'operator_key_file = "operator.key"']
+        return "\n".join(lines) + "\n" + (self.chain_lines() if third else "")
+
+    def chain_lines(self) -> str:
+        lines = ["", "[[chains]]", f'id = "{self.more.caip2}"', f"rpc = [{json.dumps(self.more.url)}]", f"ws = [{json.dumps(self.more.ws_url)}]",
+                 "start_height = 0", f"block_time_ms = {self.block_time_ms}", 'operator_key_file = "operator.key"']
         return "\n".join(lines) + "\n"
 
     def commit_between(self, source: deploy.Side, other: deploy.Side, payload: bytes) -> str:

@@ -1,5 +1,6 @@
 /* What of an attestation policy no evidence can ever match: a word that was written wrong, and not a verdict. Asked by
- * whoever reads a policy of an operator's; what judges evidence (verify/attest) does without, and fails closed. */
+ * whoever takes a policy of an operator's, a key cluster's next manifest too; what judges evidence (verify/attest) does
+ * without, and fails closed. */
 #ifndef ATTEST_POLICY_CHECK_H
 #define ATTEST_POLICY_CHECK_H
 

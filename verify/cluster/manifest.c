@@ -1,6 +1,7 @@
 #include "verify/cluster/manifest.h"
 
 #include "core/json.h"
+#include "verify/attest/policy_check.h"
 #include "verify/attest/x509.h"
 
 #include <string.h>
@@ -100,6 +101,8 @@ static enum cs_err read_lives(struct cluster_manifest *m, const struct cs_json *
 		return cs_fail(why, CS_ERR_INVALID, "epochs.decrypt_s is below lives.worker_s");
 	return CS_OK;
 }
+
+static const char *const policy_names[CLUSTER_ROLE_COUNT] = {"key_server", "guard", "worker"};
 
 /* A policy of docs/attestation.md, with what a cluster cannot do without: builds, each with a label of its
  * own. */
@@ -312,13 +315,12 @@ static enum cs_err read_programs(struct cluster_manifest *m, const struct cs_jso
 static enum cs_err read_policies(struct cluster_manifest *m, const struct cs_json *body,
 				 struct cs_arena *arena, struct cs_why *why)
 {
-	static const char *const names[CLUSTER_ROLE_COUNT] = {"key_server", "guard", "worker"};
 	const struct cs_json *policies = NULL;
 	CS_TRY(cs_json_member(&policies, body, "policies", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(policies, why, "guard", "key_server", "worker"));
 	for (size_t i = 0; i < CLUSTER_ROLE_COUNT; i++) {
 		const struct attest_policy *policy = &m->policies[i];
-		CS_TRY(read_policy(&m->policies[i], policies, names[i], arena, why));
+		CS_TRY(read_policy(&m->policies[i], policies, policy_names[i], arena, why));
 		m->insecure |= policy->insecure_accept_simulated || policy->insecure_accept_debug ||
 			       policy->insecure_accept_test_roots;
 	}
@@ -679,4 +681,16 @@ enum cs_err cluster_manifest_provides(const struct cluster_manifest *m, struct c
 			return CS_OK;
 	return cs_fail(why, CS_ERR_FORBIDDEN, "manifest %llu: this secret is not for this program",
 		       (unsigned long long)m->number);
+}
+
+enum cs_err cluster_manifest_check(const struct cluster_manifest *m, struct cs_why *why)
+{
+	for (size_t i = 0; i < CLUSTER_ROLE_COUNT; i++) {
+		struct cs_why inner = {""};
+		const enum cs_err err = attest_policy_check(&m->policies[i], &inner);
+		if (err != CS_OK)
+			return cs_fail(why, err, "policies.%s: %.180s", policy_names[i],
+				       inner.text);
+	}
+	return CS_OK;
 }

@@ -109,6 +109,11 @@ CS_NODISCARD enum cs_err cluster_manifest_read(struct cluster_manifest *out, str
 					       const struct cs_sig *sig, struct cs_arena *arena,
 					       struct cs_why *why);
 
+/* Of one that is not in force yet: INVALID where a policy names a build that no evidence can ever match
+ * (verify/attest/policy_check.h). What is in force is not asked: beside such a build it may name others. */
+CS_NODISCARD enum cs_err cluster_manifest_check(const struct cluster_manifest *m,
+						struct cs_why *why);
+
 /* The hash of the first one. */
 const struct cs_hash *cluster_manifest_lineage(const struct cluster_manifest *m);
 const struct attest_policy *cluster_manifest_policy(const struct cluster_manifest *m,

@@ -156,6 +156,7 @@ static void test_texts(void **state)
 		{-32000, "invalid sender", ADAPTER_RPC_INVALID},
 		{-32000, "invalid block range params", ADAPTER_RPC_INVALID},
 		{-32000, "header not found", ADAPTER_RPC_STATE},
+		{4444, "Pruned history unavailable", ADAPTER_RPC_STATE},
 		{-32000, "header for hash not found", ADAPTER_RPC_STATE},
 		{-32000, "missing trie node 1234 (path ) state 0x12 is not available",
 		 ADAPTER_RPC_STATE},

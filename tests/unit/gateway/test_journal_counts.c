@@ -174,6 +174,65 @@ static void counts_are_those_of_the_rows(void **state)
 	check_counts(f);
 }
 
+/* What a writer that was undone left in a structure is not believed: the row says where it was. */
+static void a_row_that_was_read_before_is_counted_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message m = sample(1, RELAY_SOURCE);
+	struct gateway_message now;
+	assert_int_equal(add(f, &m), CS_OK);
+	struct gateway_message stale = m;
+	assert_int_equal(write_(f, move_and_fail, &m), CS_ERR_INVALID);
+	assert_int_equal(m.state, RELAY_ABANDONED);
+	check_counts(f);
+	assert_int_equal(move(f, &m, RELAY_ON_OBSERVE), CS_OK);
+	check_counts(f);
+	assert_int_equal(move(f, &m, RELAY_ON_REACH_FINALITY), CS_OK);
+	assert_int_equal(move(f, &stale, RELAY_ON_VANISH), CS_OK);
+	check_counts(f);
+	assert_int_equal(gateway_journal_row(f->journal, m.n, &now), CS_OK);
+	assert_int_equal(now.state, RELAY_ABANDONED);
+	m.n += 9;
+	assert_int_equal(write_(f, save_body, &m), CS_ERR_NOT_FOUND);
+	check_counts(f);
+}
+
+static enum cs_err add_many(struct fixture *f, void *context)
+{
+	const struct wire_message content = {.sender = cs_bytes_str("sender"),
+					     .recipient = cs_bytes_str("recipient")};
+	for (uint8_t i = 0; i < 100; i++) {
+		struct gateway_message m = sample(i + 1, RELAY_SOURCE);
+		m.remote = a_hash(0xc0, i);
+		CS_TRY(gateway_journal_add(f->journal, &m, &content));
+	}
+	return *(const enum cs_err *)context;
+}
+
+static void count_rows(void *ctx, const struct gateway_count *row)
+{
+	*(uint64_t *)ctx += row->count;
+}
+
+/* One writer, more routes than sums are kept for: all of them are counted, or none. */
+static void a_writer_of_many_routes_counts_all(void **state)
+{
+	struct fixture *f = *state;
+	enum cs_err outcome = CS_ERR_INVALID;
+	uint64_t sum = 0;
+	assert_int_equal(write_(f, add_many, &outcome), CS_ERR_INVALID);
+	assert_int_equal(gateway_journal_counts(f->journal, count_rows, &sum), CS_OK);
+	assert_int_equal(sum, 0);
+	outcome = CS_OK;
+	assert_int_equal(write_(f, add_many, &outcome), CS_OK);
+	assert_int_equal(gateway_journal_counts(f->journal, count_rows, &sum), CS_OK);
+	assert_int_equal(sum, 100);
+	reopen(f);
+	sum = 0;
+	assert_int_equal(gateway_journal_counts(f->journal, count_rows, &sum), CS_OK);
+	assert_int_equal(sum, 100);
+}
+
 static void reasons_are_of_what_has_not_ended(void **state)
 {
 	static const char *const whys[] = {"unavailable: no node answers", "unavailable: another",
@@ -204,6 +263,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_oldest_is_as_old_as_its_first_row),
 		T(counts_are_those_of_the_rows),
+		T(a_row_that_was_read_before_is_counted_where_it_is),
+		T(a_writer_of_many_routes_counts_all),
 		T(step_times_are_of_what_was_finalized),
 		T(reasons_are_of_what_has_not_ended),
 	};

@@ -124,6 +124,11 @@ static bool is_same(struct fixture *f)
 	return same;
 }
 
+static void count_rows(void *ctx, const struct gateway_count *row)
+{
+	*(uint64_t *)ctx += row->count;
+}
+
 static void nothing_is_lost(void **state)
 {
 	struct fixture *f = *state;
@@ -135,6 +140,12 @@ static void nothing_is_lost(void **state)
 	assert_true(is_same(f));
 	assert_int_equal(gateway_journal_find(f->empty, &id, RELAY_SOURCE, &message), CS_OK);
 	assert_int_equal(message.deadline, 1900000000);
+	uint64_t before = 0;
+	uint64_t after = 0;
+	assert_int_equal(gateway_journal_counts(f->full, count_rows, &before), CS_OK);
+	assert_int_equal(gateway_journal_counts(f->empty, count_rows, &after), CS_OK);
+	assert_true(before > 0);
+	assert_int_equal(after, before);
 }
 
 static void a_journal_that_is_not_empty_takes_nothing(void **state)

@@ -2,6 +2,8 @@
 #include "host/resolve.h"
 #include "tests/unit/support.h"
 
+#include <netdb.h>
+
 #define WAIT_MS 60000
 
 static void forms(void **state)
@@ -83,12 +85,24 @@ static bool is_there(void *context)
 	return ((const struct answer *)context)->is_there;
 }
 
+/* A root without /etc/hosts does not know its own name. */
+static bool knows_itself(void)
+{
+	struct addrinfo *found = NULL;
+	const bool known = getaddrinfo("localhost", NULL, NULL, &found) == 0;
+	if (known)
+		freeaddrinfo(found);
+	return known;
+}
+
 static void this_machine(void **state)
 {
+	(void)state;
+	if (!knows_itself())
+		skip();
 	struct host_loop *loop = host_loop_new();
 	struct answer answer = {0};
 	struct host_name name;
-	(void)state;
 	assert_ok(host_name_parse(&name, "LOCALHOST:26656", NULL));
 	(void)host_name_resolve(loop, &name, on_resolved, &answer);
 	assert_false(answer.is_there);

@@ -196,6 +196,50 @@ static void test_failed_writer_is_undone(void **state)
 	assert_int_equal(host_store_changes(f->store), 1);
 }
 
+struct ending {
+	struct fixture *f;
+	enum cs_err told;
+	enum cs_err fails_with;
+	uint32_t count;
+};
+
+/* One thing more of every writer that goes well. */
+static enum cs_err write_ending(void *context, enum cs_err err)
+{
+	struct ending *ending = context;
+	ending->told = err;
+	ending->count++;
+	if (err != CS_OK)
+		return err;
+	host_bind_text(ending->f->insert, 0, ending->count == 1 ? "first end" : "another end");
+	host_bind_blob(ending->f->insert, 1, cs_bytes_str("data"));
+	host_bind_u64(ending->f->insert, 2, ending->count);
+	CS_TRY(host_stmt_run(ending->f->insert));
+	return ending->fails_with;
+}
+
+static void test_what_ends_a_writer_is_of_it(void **state)
+{
+	struct fixture *f = *state;
+	struct ending ending = {.f = f};
+	host_store_at_end(f->store, write_ending, &ending);
+	assert_ok(put(f, "a", 1));
+	assert_int_equal(count_things(f), 2);
+	f->fail_with = CS_ERR_CONFLICT;
+	assert_err(put(f, "b", 2), CS_ERR_CONFLICT);
+	assert_int_equal(ending.told, CS_ERR_CONFLICT);
+	assert_int_equal(count_things(f), 2);
+	/* What it wrote and what the writer wrote are undone together. */
+	f->fail_with = CS_OK;
+	ending.fails_with = CS_ERR_FULL;
+	assert_err(put(f, "c", 3), CS_ERR_FULL);
+	assert_int_equal(ending.told, CS_OK);
+	assert_int_equal(ending.count, 3);
+	wait_committed(f, 1);
+	assert_int_equal(f->committed, 1);
+	assert_int_equal(count_things(f), 2);
+}
+
 static void test_columns(void **state)
 {
 	struct fixture *f = *state;
@@ -472,6 +516,7 @@ int main(void)
 		T(test_write_inside_committed),
 		T(test_flush),
 		T(test_failed_writer_is_undone),
+		T(test_what_ends_a_writer_is_of_it),
 		T(test_columns),
 		T(test_of_values),
 		cmocka_unit_test_setup_teardown(test_bound_of_a_query, set_up, tear_down),

@@ -251,9 +251,8 @@ static rlim_t lowest_free_file(void)
 	return (rlim_t)fd;
 }
 
-/* Its plugin for libuv cannot be opened, as where it is not there: neither server nor client is made, and both are once
- * it can. The first of the tests: the plugin stays. */
-static void without_its_plugin_it_is_an_error(void **state)
+/* Neither server nor client is made where libwebsockets does not start, and both are once it does. */
+static void where_it_does_not_start_it_is_an_error(void **state)
 {
 	struct fixture *f = *state;
 	struct cs_why why = {{0}};
@@ -278,6 +277,34 @@ static void without_its_plugin_it_is_an_error(void **state)
 	assert_null(f->client);
 	serve(f);
 	dial(f, 0);
+}
+
+/* Open files run out at each place of a server's start: it is an error, and the loop ends. (Of its plugin, of what
+ * wakes it: without that libwebsockets 4.1 starts all the same, and does not end.) */
+static void without_files_it_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit was;
+	bool works = false;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	for (rlim_t left = 0; !works; left++) {
+		struct cs_why why = {{0}};
+		struct host_loop *loop = host_loop_new();
+		struct host_ws_server *server = NULL;
+		struct rlimit some = {.rlim_cur = lowest_free_file() + left,
+				      .rlim_max = was.rlim_max};
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &some), 0);
+		enum cs_err err =
+			host_ws_server_new(&server, loop, &(struct host_ws_server_options){0},
+					   &server_events, f, &why);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+		works = err == CS_OK;
+		if (!works)
+			assert_true(err == CS_ERR_UNAVAILABLE || err == CS_ERR_IO);
+		host_ws_server_free(server);
+		host_loop_free(loop);
+		assert_true(left < 16);
+	}
 }
 
 static bool has_messages(void *context)
@@ -355,9 +382,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(without_its_plugin_it_is_an_error),
-		T(frames_of_all_sizes_in_order),
-		T(what_waits_is_one_write),
+		T(where_it_does_not_start_it_is_an_error), T(without_files_it_is_an_error),
+		T(frames_of_all_sizes_in_order),           T(what_waits_is_one_write),
 		T(a_reader_that_takes_little_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
