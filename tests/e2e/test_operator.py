@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from adapters.proxies import Raw
-from lib import deploy
+from lib import abi, deploy
 from lib.between import Between
 from lib.rpc import wait_for
 from lib.world import END_TIMEOUT_S, account, soon, wait_time
@@ -364,7 +364,7 @@ def test_what_failed_is_not_abandoned_before_its_deadline(world, index, part):
         problem = ask(gateway, 409, f"/v1/messages/{message}/abandon", {})
         assert problem["code"] == "conflict" and part in problem["detail"], problem
     abroad.app.write(abroad.owner, "setFailing", False)
-    ask(destination, 202, f"/v1/messages/{message}/retry")
+    ask(destination, 202, f"/v1/messages/{message}/retry", {})
     source.ends(message)
 
 
