@@ -160,6 +160,7 @@ enum cli_exit cli_webhooks_rotate(struct cli *cli);
 enum cli_exit cli_webhooks_log(struct cli *cli);
 enum cli_exit cli_webhooks_redeliver(struct cli *cli);
 enum cli_exit cli_retry(struct cli *cli);
+enum cli_exit cli_abandon(struct cli *cli);
 enum cli_exit cli_close(struct cli *cli);
 enum cli_exit cli_pause(struct cli *cli);
 enum cli_exit cli_resume(struct cli *cli);

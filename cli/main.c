@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "host/config.h"
 #include "host/dumps.h"
 
 #include <stdarg.h>
@@ -69,6 +70,10 @@ static const struct cli_command commands[] = {
 	 "call the recipient of a failed message again, or bring back now what is past its "
 	 "deadline",
 	 cli_retry},
+	{"abandon", "ID", "side=" GATEWAY,
+	 "give a message up that nobody delivered by its deadline: prove that now, and bring it "
+	 "back",
+	 cli_abandon},
 	{"close", "ID", GATEWAY,
 	 "print the transaction by which its closer gives a failed message up", cli_close},
 	{"envelope", "ID", GATEWAY,
@@ -415,9 +420,41 @@ static void usage_of(FILE *to, const struct cli_command *command)
 	fprintf(to, "%s%s", command->options[0] ? "\n" : "", exit_help_of(command));
 }
 
-/* Nothing, or what is near: the commands that begin with the word. */
-static void no_such_command(const char *word)
+/* Its first words, as many as the command's name has. */
+static void first_words(char *text, size_t size, const char *name, int argc, char **argv)
 {
+	size_t n = 0;
+	text[0] = 0;
+	for (int i = 1; i < argc && n < size; i++) {
+		n += (size_t)snprintf(text + n, size - n, "%s%s", i > 1 ? " " : "", argv[i]);
+		const char *space = strchr(name, ' ');
+		if (space == NULL)
+			return;
+		name = space + 1;
+	}
+}
+
+/* The command that two letters or less make of the words; NULL: none. */
+static const char *nearest_command(int argc, char **argv)
+{
+	const char *nearest = NULL;
+	size_t least = 3;
+	for (size_t i = 0; i < CS_LEN(commands); i++) {
+		char words[64];
+		first_words(words, sizeof(words), commands[i].name, argc, argv);
+		size_t cost = host_text_distance(words, commands[i].name);
+		if (cost < least && 2 * cost < strlen(words)) {
+			least = cost;
+			nearest = commands[i].name;
+		}
+	}
+	return nearest;
+}
+
+/* Nothing, or what is near: the commands that begin with the word, or are written much like it. */
+static void no_such_command(int argc, char **argv)
+{
+	const char *word = argv[1];
 	bool any = false;
 	size_t n = strlen(word);
 	for (size_t i = 0; i < CS_LEN(commands) && n > 0; i++) {
@@ -426,8 +463,11 @@ static void no_such_command(const char *word)
 		fprintf(stderr, "%s%s", any ? ", " : "caisson: which one? ", commands[i].name);
 		any = true;
 	}
+	const char *nearest = any ? NULL : nearest_command(argc, argv);
 	if (any)
 		fputc('\n', stderr);
+	else if (nearest)
+		fprintf(stderr, "caisson: no command %.40s; did you mean %s?\n", word, nearest);
 	else
 		fprintf(stderr, "caisson: no command %.40s; `caisson --help` lists them\n", word);
 }
@@ -678,7 +718,7 @@ int main(int argc, char **argv)
 	}
 	const struct cli_command *command = find_command(argc, argv, &used);
 	if (!command) {
-		no_such_command(argv[1]);
+		no_such_command(argc, argv);
 		return CLI_USAGE;
 	}
 	for (int i = used; i < argc; i++) {

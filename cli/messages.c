@@ -565,6 +565,23 @@ enum cli_exit cli_retry(struct cli *cli)
 	return CLI_OK;
 }
 
+enum cli_exit cli_abandon(struct cli *cli)
+{
+	json_t *reply = NULL;
+	enum cli_exit code = verb(cli, "POST", "abandon", NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	printf("%s: the proof that nobody delivered it is made now, and its source refunded by it; "
+	       "`caisson watch` shows it\n",
+	       cli_text_of(reply, "id"));
+	json_decref(reply);
+	return CLI_OK;
+}
+
 enum cli_exit cli_close(struct cli *cli)
 {
 	json_t *reply = NULL;

@@ -286,6 +286,8 @@ enum cli_exit cli_transactions(struct cli *cli)
 	const json_t *list = json_object_get(reply, "transactions");
 	for (size_t i = 0; i < json_array_size(list); i++)
 		print_transaction(json_array_get(list, i));
+	if (json_array_size(list) == 0)
+		puts("no transactions are open");
 	if (!json_is_true(json_object_get(reply, "complete")))
 		puts("and more");
 	json_decref(reply);

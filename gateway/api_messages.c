@@ -441,7 +441,8 @@ static enum cs_err write_wish(struct verb *verb)
 {
 	struct gateway_message *row = &verb->message;
 	char id[2 * sizeof(row->id.b) + 1];
-	row->wish_retry = row->state != RELAY_FAILED ? 0 : verb->gas ? verb->gas : 1;
+	const bool is_called = row->state == RELAY_FAILED && !gateway_is_late(row);
+	row->wish_retry = !is_called ? 0 : verb->gas ? verb->gas : 1;
 	if (row->wish_retry)
 		row->tries = 0;
 	row->next_ms = host_wall_ms();
@@ -504,13 +505,29 @@ static enum cs_err check_gas(struct gateway *gateway, const struct gateway_messa
 	const struct gateway_chain *chain = gateway_chain_of(gateway, &message->chain);
 	if (gas == 0)
 		return CS_OK;
-	if (message->side != RELAY_DESTINATION || message->state != RELAY_FAILED || !chain)
+	if (message->side != RELAY_DESTINATION || message->state != RELAY_FAILED || !chain ||
+	    gateway_is_late(message))
 		return cs_fail(why, CS_ERR_CONFLICT,
-			       "gas is for a failed message, at its destination's gateway");
+			       "gas is for a failed message before its deadline, at its "
+			       "destination's gateway");
 	if (gas > gateway_gas_max(chain))
 		return cs_fail(why, CS_ERR_POLICY_FEE, "gas: at most %llu in one transaction",
 			       (unsigned long long)gateway_gas_max(chain));
 	return CS_OK;
+}
+
+static void begin_retry(struct gateway *gateway, struct host_http_exchange *exchange,
+			const struct gateway_message *message, uint64_t gas)
+{
+	struct verb *verb = host_alloc(sizeof(*verb));
+	*verb = (struct verb){
+		.gateway = gateway, .exchange = exchange, .message = *message, .gas = gas};
+	(void)snprintf(verb->who, sizeof(verb->who), "%s", gateway_operator_of(exchange));
+	enum cs_err err = gateway_write_then(gateway, write_retry, verb, retry_committed, verb);
+	if (err != CS_OK) {
+		host_http_reply_problem(exchange, err, NULL);
+		free(verb);
+	}
 }
 
 static void post_retry(void *context, struct host_http_exchange *exchange)
@@ -537,15 +554,64 @@ static void post_retry(void *context, struct host_http_exchange *exchange)
 		gateway_problem(exchange, err, &why);
 		return;
 	}
-	struct verb *verb = host_alloc(sizeof(*verb));
-	*verb = (struct verb){
-		.gateway = gateway, .exchange = exchange, .message = message, .gas = gas};
-	(void)snprintf(verb->who, sizeof(verb->who), "%s", gateway_operator_of(exchange));
-	err = gateway_write_then(gateway, write_retry, verb, retry_committed, verb);
-	if (err != CS_OK) {
-		host_http_reply_problem(exchange, err, NULL);
-		free(verb);
-	}
+	begin_retry(gateway, exchange, &message, gas);
+}
+
+/* Before its deadline nothing proves that it was not delivered: who has the envelope may still do it. */
+static enum cs_err refuse_early(const struct gateway_message *message, struct cs_why *why)
+{
+	const unsigned long long deadline = message->deadline;
+	if (message->state != RELAY_FAILED)
+		return cs_fail(why, CS_ERR_CONFLICT,
+			       "until its deadline (%llu) anybody may deliver it, and nothing "
+			       "proves that nobody does",
+			       deadline);
+	if (cs_hash_is_zero(&message->closer))
+		return cs_fail(why, CS_ERR_CONFLICT,
+			       "until its deadline (%llu) anybody may retry what failed, and it "
+			       "has no closer",
+			       deadline);
+	return cs_fail(why, CS_ERR_CONFLICT,
+		       "until its deadline (%llu) its closer alone gives up what failed: close",
+		       deadline);
+}
+
+/* What is left to ask for is the proof that it was not delivered. */
+static enum cs_err check_abandon(const struct gateway_message *message, struct cs_why *why)
+{
+	if (relay_ends(message->state))
+		return cs_fail(why, CS_ERR_CONFLICT, "it has ended: %s",
+			       relay_state_name(message->state));
+	const bool is_decided =
+		message->state == RELAY_INCLUDED || message->state == RELAY_OUTCOME_FINAL ||
+		message->state == RELAY_OUTCOME_VERIFIED || message->state == RELAY_REFUNDING;
+	if (is_decided)
+		return cs_fail(
+			why, CS_ERR_CONFLICT, "its destination has decided: %s",
+			relay_status_name(message->outcome ? message->outcome : message->status));
+	if (!gateway_is_late(message))
+		return refuse_early(message, why);
+	if (message->state == RELAY_SUBMITTED)
+		return cs_fail(why, CS_ERR_CONFLICT,
+			       "a transaction for it is on its way, and its block decides");
+	if (!gateway_may_retry(message))
+		return cs_fail(why, CS_ERR_CONFLICT,
+			       "it is not signed yet, without which nothing is proven of it");
+	return CS_OK;
+}
+
+static void post_abandon(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	struct gateway_message message;
+	struct cs_why why = {{0}};
+	if (!gateway_body_is_empty(exchange) || !find(gateway, exchange, false, &message))
+		return;
+	enum cs_err err = check_abandon(&message, &why);
+	if (err != CS_OK)
+		gateway_problem(exchange, err, &why);
+	else
+		begin_retry(gateway, exchange, &message, 0);
 }
 
 static json_t *transaction_json(const char *chain, const struct cs_address *to,
@@ -651,6 +717,8 @@ void gateway_api_message_routes(struct gateway *gateway)
 			       get_envelope, gateway);
 	host_http_server_route(server, "POST", "/v1/messages/{id}/retry?side",
 			       GATEWAY_SCOPE_OPERATE, post_retry, gateway);
+	host_http_server_route(server, "POST", "/v1/messages/{id}/abandon?side",
+			       GATEWAY_SCOPE_OPERATE, post_abandon, gateway);
 	host_http_server_route(server, "POST", "/v1/messages/{id}/close?side", GATEWAY_SCOPE_SEND,
 			       post_close, gateway);
 }

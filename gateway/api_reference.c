@@ -173,14 +173,33 @@ static void put_bound(struct page *page, const json_t *schema, const char *name,
 	put_value(page, value);
 }
 
+/* " of 1 to 128 characters" */
+static void put_range(struct page *page, const json_t *schema, const char *least, const char *most,
+		      const char *before, const char *unit)
+{
+	const json_t *from = json_object_get(schema, least);
+	const json_t *to = json_object_get(schema, most);
+	char text[80] = "";
+	const long long low = json_integer_value(from);
+	const long long high = json_integer_value(to);
+	if (from && to && low != high)
+		snprintf(text, sizeof(text), "%s%lld to %lld %s", before, low, high, unit);
+	else if (from && to)
+		snprintf(text, sizeof(text), "%s%lld %s", before, low, unit);
+	else if (from)
+		snprintf(text, sizeof(text), "%sat least %lld %s", before, low, unit);
+	else if (to)
+		snprintf(text, sizeof(text), "%sat most %lld %s", before, high, unit);
+	put(page, text);
+}
+
 static void put_bounds(struct page *page, const json_t *schema)
 {
 	put_bound(page, schema, "minimum", ", from ");
 	put_bound(page, schema, "maximum", ", to ");
-	put_bound(page, schema, "minLength", ", characters from ");
-	put_bound(page, schema, "maxLength", ", characters up to ");
-	put_bound(page, schema, "minItems", ", items from ");
-	put_bound(page, schema, "maxItems", ", items up to ");
+	put_range(page, schema, "minLength", "maxLength", text_of(schema, "type") ? " of " : ", ",
+		  "characters");
+	put_range(page, schema, "minItems", "maxItems", ", ", "items");
 	put_bound(page, schema, "default", ", default ");
 	if (text_of(schema, "pattern"))
 		put_html(page, ", <code class=pattern>%s</code>", text_of(schema, "pattern"));

@@ -65,8 +65,19 @@ static void get_file(void *context, struct host_http_exchange *exchange)
 	reply_file(exchange, host_http_param(exchange, "file"));
 }
 
+/* Who asks for nothing in particular: a reader's browser goes on to the page, a program sees what there is. */
+static void get_root(void *context, struct host_http_exchange *exchange)
+{
+	(void)context;
+	host_http_reply_header(exchange, "Location", "ui");
+	host_http_reply_json(exchange, 303,
+			     json_pack("{s:s,s:s,s:s}", "ui", "/ui", "docs", "/docs", "openapi",
+				       "/openapi.json"));
+}
+
 void gateway_api_ui_routes(struct gateway *gateway)
 {
+	host_http_server_route(gateway->server, "GET", "/?", 0, get_root, gateway);
 	host_http_server_route(gateway->server, "GET", "/ui?", 0, get_page, gateway);
 	host_http_server_route(gateway->server, "GET", "/ui/{file}?", 0, get_file, gateway);
 }

@@ -138,11 +138,12 @@ static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrad
 		return host_ws_refuse(peer, CS_ERR_NOT_FOUND, "no such route");
 	enum cs_err err = host_api_keys_check(
 		&key, &gateway->keys, host_ws_header(upgrade, "authorization"), GATEWAY_SCOPE_READ);
+	char lacks[HOST_API_KEY_LACKS_MAX];
+	host_api_key_lacks(lacks, GATEWAY_SCOPE_READ, gateway_scope_names);
 	if (err != CS_OK)
 		return host_ws_refuse(peer, err,
-				      err == CS_ERR_FORBIDDEN
-					      ? "the API key lacks the scope of this route"
-					      : "no API key that is known here");
+				      err == CS_ERR_FORBIDDEN ? lacks
+							      : "no API key that is known here");
 	err = host_ws_query_check(upgrade, "cursor", &why);
 	if (err == CS_OK)
 		err = find_cursor(gateway, text, &cursor, &why);

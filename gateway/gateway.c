@@ -227,7 +227,8 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 						   .cors_origin_count =
 							   gateway->config.cors_origin_count,
 						   .rate = gateway->config.rate,
-						   .keys = &gateway->keys};
+						   .keys = &gateway->keys,
+						   .scope_names = gateway_scope_names};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);
 	return gateway_events_start(gateway, why);

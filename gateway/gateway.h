@@ -439,6 +439,8 @@ bool gateway_is_stopped(const struct gateway_message *message);
 /* May somebody ask that it is looked at now, whatever pause its last try brought? One that failed or is stopped is called
  * again, one that is past its deadline is brought back. The chain's clock decides, ours only whether it is asked. */
 bool gateway_may_retry(const struct gateway_message *message);
+/* Past its deadline by our clock: from then on it is brought back, and not called again. */
+bool gateway_is_late(const struct gateway_message *message);
 /* Its detail begins with the request's id and a space. */
 #define GATEWAY_EVENT_REQUEST_FAILED "request.failed"
 /* An event with the row's reason, and a note to the other side. Inside a writer. */

@@ -433,7 +433,7 @@ static enum cs_err take_note(struct take *take, const json_t *item, bool retry, 
 					    : note_at_destination(take, &message, state, item);
 	if (ours != RELAY_DESTINATION || !gateway_may_retry(&message))
 		return CS_OK;
-	message.wish_retry = message.state == RELAY_FAILED;
+	message.wish_retry = message.state == RELAY_FAILED && !gateway_is_late(&message);
 	message.next_ms = host_wall_ms();
 	return gateway_journal_save(journal, &message);
 }

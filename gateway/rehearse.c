@@ -18,11 +18,16 @@ bool gateway_is_stopped(const struct gateway_message *message)
 	       strncmp(message->why, for_good, sizeof(for_good) - 1) == 0;
 }
 
+bool gateway_is_late(const struct gateway_message *message)
+{
+	return message->deadline <= host_wall_ms() / 1000;
+}
+
 bool gateway_may_retry(const struct gateway_message *message)
 {
-	bool is_late = message->deadline <= host_wall_ms() / 1000;
 	return message->state == RELAY_FAILED ||
-	       (message->state == RELAY_SIGNED && (is_late || gateway_is_stopped(message)));
+	       (message->state == RELAY_SIGNED &&
+		(gateway_is_late(message) || gateway_is_stopped(message)));
 }
 
 /* ---- calldata ---- */

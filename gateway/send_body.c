@@ -38,14 +38,30 @@ static bool has_route(const struct reading *reading, const char *caip2)
 	return false;
 }
 
-/* CAIP-10: "eip155:31337:0x…", "cosmos:ledger-1:0x…". */
-static enum cs_err read_account(struct reading *reading, const char *text, struct cs_why *why)
+/* Of a chain that a route leads to. */
+static enum cs_err no_account(const struct reading *reading, struct cs_why *why)
 {
+	const struct host_manifest_chain *from = reading->out.chain->common.manifest;
+	const struct host_manifest_chain *to =
+		from->remote_count > 0
+			? host_manifest_chain(&reading->terms->config->manifest, &from->remotes[0])
+			: NULL;
+	return cs_fail(why, CS_ERR_MALFORMED,
+		       "to: not a CAIP-10 account such as %s:0x and 40 hex digits",
+		       to ? to->caip2 : from->caip2);
+}
+
+/* CAIP-10: "eip155:31337:0x…", "cosmos:ledger-1:0x…". */
+static enum cs_err read_account(struct reading *reading, const json_t *body, struct cs_why *why)
+{
+	const json_t *field = json_object_get(body, "to");
+	const char *text = json_string_value(field);
 	struct cs_account account;
 	struct cs_buf buf;
+	if (!field)
+		return cs_fail(why, CS_ERR_MISSING_FIELD, "to: is missing");
 	if (!text || cs_caip10_parse(&account, cs_bytes_str(text)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED,
-			       "to: not a CAIP-10 account such as eip155:1:0x…");
+		return no_account(reading, why);
 	CS_TRY(cs_buf_init_arena(&buf, reading->arena, CS_INTEROP_SIZE_MAX));
 	CS_TRY(cs_interop_encode_account(&buf, account.caip2, &account.address));
 	CS_TRY(cs_buf_end(&buf));
@@ -127,7 +143,11 @@ static enum cs_err read_attributes(struct reading *reading, const json_t *object
 
 static enum cs_err read_mode(struct reading *reading, const json_t *body, struct cs_why *why)
 {
-	const char *mode = json_string_value(json_object_get(body, "mode"));
+	const json_t *field = json_object_get(body, "mode");
+	const char *mode = json_string_value(field);
+	if (!field)
+		return cs_fail(why, CS_ERR_MISSING_FIELD,
+			       "mode: is missing: \"prepare\", \"submit\" or \"sponsored\"");
 	if (!mode || (strcmp(mode, "prepare") != 0 && strcmp(mode, "submit") != 0 &&
 		      strcmp(mode, "sponsored") != 0))
 		return cs_fail(why, CS_ERR_INVALID,
@@ -193,10 +213,29 @@ static enum cs_err read_message_body(struct reading *reading, const json_t *body
 	CS_TRY(host_json_known(body, names, "body", why));
 	CS_TRY(read_chain(reading, body, why));
 	CS_TRY(read_mode(reading, body, why));
-	CS_TRY(read_account(reading, json_string_value(json_object_get(body, "to")), why));
+	CS_TRY(read_account(reading, body, why));
 	CS_TRY(host_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, reading->arena,
 				  &reading->out.payload, why));
 	return read_attributes(reading, json_object_get(body, "attributes"), why);
+}
+
+static enum cs_err read_amount(struct reading *reading, const json_t *body, struct cs_why *why)
+{
+	static const uint8_t zeros[AMOUNT_ZEROS];
+	const json_t *field = json_object_get(body, "amount");
+	const char *text = json_string_value(field);
+	if (!field)
+		return cs_fail(why, CS_ERR_MISSING_FIELD, "amount: is missing");
+	enum cs_err err = text ? cs_u256_from_decimal(&reading->out.amount, cs_bytes_str(text))
+			       : CS_ERR_MALFORMED;
+	if (err == CS_ERR_NON_CANONICAL)
+		return cs_fail(why, CS_ERR_MALFORMED, "amount: begins with a zero");
+	if (err != CS_OK && err != CS_ERR_OVERFLOW)
+		return cs_fail(why, CS_ERR_MALFORMED, "amount: not a text of decimal digits");
+	const struct cs_hash word = cs_u256_word(&reading->out.amount);
+	if (err == CS_ERR_OVERFLOW || memcmp(word.b, zeros, AMOUNT_ZEROS) != 0)
+		return cs_fail(why, CS_ERR_INVALID, "amount: too large: above 2^128 - 1");
+	return cs_hash_is_zero(&word) ? cs_fail(why, CS_ERR_INVALID, "amount: zero") : CS_OK;
 }
 
 static enum cs_err read_transfer_body(struct reading *reading, const json_t *body,
@@ -205,11 +244,10 @@ static enum cs_err read_transfer_body(struct reading *reading, const json_t *bod
 	static const char *const names[] = {"from_chain", "to",          "token",
 					    "amount",     "mode",        "from",
 					    "attributes", "transaction", NULL};
-	static const uint8_t zeros[AMOUNT_ZEROS];
 	CS_TRY(host_json_known(body, names, "body", why));
 	CS_TRY(read_chain(reading, body, why));
 	CS_TRY(read_mode(reading, body, why));
-	CS_TRY(read_account(reading, json_string_value(json_object_get(body, "to")), why));
+	CS_TRY(read_account(reading, body, why));
 	if (!reading->out.chain->has_bridge)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "no bridge is configured on %s",
 			       reading->out.chain->common.id);
@@ -219,12 +257,7 @@ static enum cs_err read_transfer_body(struct reading *reading, const json_t *bod
 		reading->out.token = reading->out.chain->token;
 	else
 		return cs_fail(why, CS_ERR_MISSING_FIELD, "token: none is configured");
-	const char *amount = json_string_value(json_object_get(body, "amount"));
-	if (!amount || cs_u256_from_decimal(&reading->out.amount, cs_bytes_str(amount)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "amount: not a text of decimal digits");
-	const struct cs_hash word = cs_u256_word(&reading->out.amount);
-	if (cs_hash_is_zero(&word) || memcmp(word.b, zeros, AMOUNT_ZEROS) != 0)
-		return cs_fail(why, CS_ERR_INVALID, "amount: 1 to 2^128 - 1");
+	CS_TRY(read_amount(reading, body, why));
 	return read_attributes(reading, json_object_get(body, "attributes"), why);
 }
 

@@ -3,6 +3,7 @@
 #include "core/ct.h"
 #include "host/keyfile.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -130,6 +131,20 @@ enum cs_err host_api_keys_check(const struct host_api_key **found, const struct 
 		return CS_ERR_FORBIDDEN;
 	*found = match;
 	return CS_OK;
+}
+
+void host_api_key_lacks(char text[HOST_API_KEY_LACKS_MAX], uint32_t scopes,
+			const char *const *scope_names)
+{
+	size_t n = (size_t)snprintf(text, HOST_API_KEY_LACKS_MAX, "the API key lacks the scope");
+	const char *before = " ";
+	for (uint32_t bit = 0; scope_names != NULL && scope_names[bit] != NULL; bit++) {
+		if ((scopes >> bit & 1) == 0 || n >= HOST_API_KEY_LACKS_MAX)
+			continue;
+		n += (size_t)snprintf(text + n, HOST_API_KEY_LACKS_MAX - n, "%s%s", before,
+				      scope_names[bit]);
+		before = ", ";
+	}
 }
 
 bool host_api_keys_still(const struct host_api_keys *keys, const struct cs_hash *hash,

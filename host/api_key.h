@@ -33,6 +33,10 @@ CS_NODISCARD enum cs_err host_api_keys_load(struct host_api_keys *keys, const ch
 CS_NODISCARD enum cs_err host_api_keys_check(const struct host_api_key **key,
 					     const struct host_api_keys *keys,
 					     const char *authorization, uint32_t scopes);
+/* What a key that is FORBIDDEN is told: the scopes that are asked for, by name where names is not NULL. */
+#define HOST_API_KEY_LACKS_MAX 160u
+void host_api_key_lacks(char text[HOST_API_KEY_LACKS_MAX], uint32_t scopes,
+			const char *const *scope_names);
 /* Is a key that opened something still there, with these scopes? */
 bool host_api_keys_still(const struct host_api_keys *keys, const struct cs_hash *hash,
 			 uint32_t scopes);

@@ -123,8 +123,7 @@ static bool has_table(const struct host_config *config, const char *path)
 
 /* ---- checking what is there ---- */
 
-/* Cost of turning a into b, up to 3. */
-static size_t distance(const char *a, const char *b)
+size_t host_text_distance(const char *a, const char *b)
 {
 	size_t before[HOST_CONFIG_PATH_MAX + 1];
 	size_t row[HOST_CONFIG_PATH_MAX + 1];
@@ -165,7 +164,7 @@ static void complain_unknown(struct host_config *config, const struct host_confi
 	char pattern[HOST_CONFIG_PATH_MAX];
 	as_pattern(pattern, entry->path);
 	for (uint32_t i = 0; i < config->schema->key_count; i++) {
-		size_t cost = distance(pattern, config->schema->keys[i].path);
+		size_t cost = host_text_distance(pattern, config->schema->keys[i].path);
 		if (cost < least) {
 			least = cost;
 			nearest = config->schema->keys[i].path;

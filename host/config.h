@@ -98,4 +98,8 @@ void host_config_write_sample(const struct host_config_schema *schema, FILE *to)
 /* Markdown. */
 void host_config_write_reference(const struct host_config_schema *schema, FILE *to);
 
+/* How many letters have to be changed, added or taken away to make b of a: for "did you mean". SIZE_MAX: b is longer
+ * than HOST_CONFIG_PATH_MAX. */
+size_t host_text_distance(const char *a, const char *b);
+
 #endif

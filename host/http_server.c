@@ -389,7 +389,7 @@ static enum MHD_Result queue(struct host_http_exchange *e)
 
 static void refuse(struct host_http_exchange *e)
 {
-	char detail[80] = "";
+	char detail[HOST_API_KEY_LACKS_MAX] = "";
 	struct cs_why why = {{0}};
 	const char *text = detail;
 	e->handler_holds = true;
@@ -408,7 +408,7 @@ static void refuse(struct host_http_exchange *e)
 	else if (e->refused == CS_ERR_UNAUTHORIZED)
 		(void)snprintf(detail, sizeof detail, "no API key that is known here");
 	else if (e->refused == CS_ERR_FORBIDDEN)
-		(void)snprintf(detail, sizeof detail, "the API key lacks the scope of this route");
+		host_api_key_lacks(detail, e->route.scopes, e->server->options.scope_names);
 	else if (e->refused == CS_ERR_UNKNOWN_FIELD &&
 		 host_http_query_check(e, e->route.query, &why) != CS_OK)
 		text = why.text;

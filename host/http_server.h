@@ -40,6 +40,7 @@ struct host_http_server_options {
 		reply_timeout_ms; /* from the last byte to the handler's reply, then 504 [60,000] */
 	const struct host_api_keys
 		*keys; /* kept by the caller; NULL: routes with scopes refuse everybody */
+	const char *const *scope_names; /* by bit, then NULL: for refusals; NULL: they name none */
 	/* How often one may ask: an API key that is known here, else an address. Above it: 429 with
 	 * Retry-After, whatever was asked, and nothing is done [no limit]. */
 	struct host_rate_terms rate;

@@ -197,7 +197,8 @@ static enum cs_err start_server(struct oracle *oracle, struct cs_why *why)
 	struct host_http_server_options options = {.address = oracle->config.service.address,
 						   .port = oracle->config.service.port,
 						   .body_size_max = BODY_SIZE_MAX,
-						   .keys = &oracle->keys};
+						   .keys = &oracle->keys,
+						   .scope_names = oracle_scope_names};
 	CS_TRY(host_http_server_new(&oracle->server, oracle->loop, &options, why));
 	oracle_api_routes(oracle);
 	oracle_api_request_routes(oracle);

@@ -183,6 +183,7 @@ _caisson() {
 	_caisson_find 1
 	if [[ -n $name && " ${_caisson_values[$name]} " == *" $previous "* ]]; then
 		[[ " ${_caisson_files[$name]} " == *" $previous "* ]] && _caisson_file_names
+		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "${_caisson_words[$name $previous]:-}" -- "$current")
 	elif [[ $current == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${_caisson_options[$name]:-} --help" -- "$current")
 	else
@@ -195,8 +196,9 @@ complete -F _caisson caisson
 
 
 def completion(table: dict) -> str:
-    """Of each command: its options, those that take a value, and those whose value (or whose argument) is a file's name."""
-    tables: dict[str, list[str]] = {"options": [], "values": [], "files": []}
+    """Of each command: its options, those that take a value, those whose value (or whose argument) is a file's name, and the words of
+    those whose value is one of them (`prepare|sponsored`)."""
+    tables: dict[str, list[str]] = {"options": [], "values": [], "files": [], "words": []}
     for command in table["commands"]:
         valued = [o for o in command["options"] if o["value"]]
         first = re.match(r"[A-Z]+", command["arguments"])
@@ -205,6 +207,7 @@ def completion(table: dict) -> str:
                           (["argument"] if first and first[0] in ARGUMENTS else [])}
         for kind, list_ in words.items():
             tables[kind].append(f"\t[{quoted(command['name'])}]={quoted(' '.join(list_))}")
+        tables["words"] += [f"\t[{quoted(command['name'] + ' --' + o['name'])}]={quoted(o['value'].replace('|', ' '))}" for o in valued if "|" in o["value"]]
     out = ["# Completion of caisson for bash. Made by tools/manual.py of `caisson help --json`."]
     for kind, rows in tables.items():
         out += [f"declare -gA _caisson_{kind}=(", *rows, ")"]

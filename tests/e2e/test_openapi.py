@@ -21,7 +21,7 @@ from lib import abi, deploy, openapi
 from lib.between import Between
 from lib.rpc import wait_for
 from lib.tools import ROOT
-from lib.world import END_TIMEOUT_S, account
+from lib.world import END_TIMEOUT_S, account, soon
 
 UNIT = 10**18
 NO_ID = "0x" + "00" * 32
@@ -100,6 +100,7 @@ def test_the_page_needs_nothing_from_elsewhere(world):
     assert status == 200 and "<html lang=en>" in page
     assert not re.search(r"<script|<iframe|<img|src=|@import|url\(", page)
     assert set(re.findall(r"href=\"([^#\"][^\"]*)\"", page)) == {"openapi.json", "data:,"}
+    assert "string of 1 to 128 characters" in page and "characters from" not in page
     assert page.count("<h1") == 1 and 'class=skip href="#main"' in page and "<main id=main>" in page
 
 
@@ -175,7 +176,7 @@ def test_a_message_in_every_state(world):
     def ended():
         found = here.get(f"/v1/messages/{request}")
         states.append(found["state"])
-        for verb in ("retry", "close"):
+        for verb in ("retry", "close", "abandon"):
             ask(here, 409, "POST", f"/v1/messages/{request}/{verb}")
         status, _ = here.request("GET", f"/v1/messages/{request}/envelope")
         assert status in (200, 409)
@@ -192,6 +193,21 @@ def test_a_message_in_every_state(world):
     ask(here, 200, "GET", f"/v1/messages?before={listed['next']}&limit=200")
     assert ask(here, 200, "GET", "/v1/messages?state=abandoned")["messages"] == []
     assert here.request("HEAD", f"/v1/messages/{message['id']}")[0] == 200
+
+
+def test_a_message_that_is_abandoned(world):
+    """What the destination holds up dies there: past its deadline, and not before, it is given up."""
+    here, there = world.gateways
+    route = {"from_chain": world.sides[0].chain.caip2, "to_chain": world.sides[1].chain.caip2}
+    ask(there, 200, "POST", "/v1/operator/pause", {**route, "refunds": True})
+    try:
+        message = world.send(b"is abandoned", [deploy.attribute("deadline(uint64)", soon(world.chains[1], 10))])
+        here.reaches(message, "signed")
+        wait_for(lambda: here.request("POST", f"/v1/messages/{message}/abandon")[0] == 202, END_TIMEOUT_S, "its deadline")
+    finally:
+        ask(there, 200, "POST", "/v1/operator/resume", route)
+    here.ends(message, "refunded")
+    ask(here, 409, "POST", f"/v1/messages/{message}/abandon")
 
 
 def test_a_request_that_is_made_again_before_it_is_answered(world):
@@ -269,7 +285,7 @@ def test_a_transfer_to_be_signed(world):
     told = ask(gateway, 200, "POST", "/v1/transfers", {**body, "from": gateway.operator, "from_chain": home.chain.caip2})
     assert all(t["from"] == gateway.operator.lower() for t in told["transactions"])
     assert ask(gateway, 200, "GET", f"/v1/messages/{told['request_id']}")["state"] == "requested"
-    for method, verb in (("GET", "envelope"), ("POST", "retry"), ("POST", "close")):
+    for method, verb in (("GET", "envelope"), ("POST", "retry"), ("POST", "abandon"), ("POST", "close")):
         assert ask(gateway, 409, method, f"/v1/messages/{told['request_id']}/{verb}")["code"] == "not-final"
     sponsored = ask(gateway, 202, "POST", "/v1/transfers", {**body, "mode": "sponsored"})
     gateway.ends(sponsored["request_id"])
@@ -346,6 +362,9 @@ def test_what_a_gateway_says_of_itself(world):
         assert gateway.request("HEAD", "/v1/status")[0] == 200
         ask(gateway, 404, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
         ask(gateway, 404, "GET", "/ui/nothing.js")
+        ask(gateway, 404, "GET", "/ui/")
+        assert ask(gateway, 303, "GET", "/") == {"ui": "/ui", "docs": "/docs", "openapi": "/openapi.json"}
+        ask(gateway, 400, "GET", "/?what=1")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -442,6 +461,7 @@ def test_what_waits_for_a_peer(world):
     (400, "GET", "/openapi.json?x=1", None), (400, "GET", "/v1/messages/0x12", None), (400, "GET", f"/v1/messages/{NO_ID}?side=both", None),
     (404, "GET", f"/v1/messages/{NO_ID}", None), (404, "GET", f"/v1/messages/{NO_ID}/envelope", None),
     (404, "POST", f"/v1/messages/{NO_ID}/retry", None), (404, "POST", f"/v1/messages/{NO_ID}/close", {}),
+    (404, "POST", f"/v1/messages/{NO_ID}/abandon", {}), (400, "POST", f"/v1/messages/{NO_ID}/abandon", {"now": True}),
     (400, "POST", f"/v1/messages/{NO_ID}/close", {"now": True}), (400, "POST", "/v1/messages", []), (400, "POST", "/v1/transfers", {}),
     (403, "POST", "/v1/messages", {"to": "eip155:5:0x" + "11" * 20, "payload": "0x", "mode": "prepare"}),
     (413, "POST", "/v1/messages", {"to": "eip155:31338:0x" + "11" * 20, "payload": "0x" + "00" * 16385, "mode": "prepare"}),
@@ -622,7 +642,7 @@ def test_a_node_that_is_away(world):
 
 
 def test_every_operation_was_asked(described):
-    """With success each, but for what needs a frozen chain (e2e/freeze), and operators' verbs (e2e/operator, e2e/reload)."""
-    asked = {(path, method) for path, method, status in described.seen if status < 300}
+    """With success each (`/` leads elsewhere), but for what needs a frozen chain (e2e/freeze), and operators' verbs (e2e/operator, e2e/reload)."""
+    asked = {(path, method) for path, method, status in described.seen if status < 400}
     wanted = {(path, method) for path, method, operation in described.operations() if operation["tags"] != ["Operating"]}
     assert wanted - asked == {("/v1/chains/{id}/conflict", "get")}

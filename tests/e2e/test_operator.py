@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from adapters.proxies import Raw
-from lib import deploy
+from lib import abi, deploy
 from lib.between import Between
 from lib.rpc import wait_for
 from lib.world import END_TIMEOUT_S, account, soon, wait_time
@@ -316,12 +316,13 @@ def test_what_is_past_its_deadline_is_brought_back_when_somebody_asks(world):
     live = world.send(b"lives")
     source.ends(live)
     ask(destination, 200, "/v1/operator/pause", {**names(world), "refunds": True})
-    dying = [world.send(b"dies %d" % i, deadline(world, 15)) for i in range(4)]
+    dying = [world.send(b"dies %d" % i, deadline(world, 15)) for i in range(6)]
     for message in dying:
         destination.reaches(message, "signed")
     # Before its deadline anybody may still deliver it: nobody gives it up.
     for gateway in world.gateways:
         assert "past its deadline" in ask(gateway, 409, f"/v1/messages/{dying[0]}/retry", {})["detail"]
+        assert "until its deadline" in ask(gateway, 409, f"/v1/messages/{dying[0]}/abandon", {})["detail"]
     wait_time(world.chains[1], destination.message(dying[0])["deadline"] + 2)
     destination.stop()
     with sqlite3.connect(destination.folder / "journal.db", timeout=30) as journal:
@@ -331,18 +332,40 @@ def test_what_is_past_its_deadline_is_brought_back_when_somebody_asks(world):
     ask(destination, 200, "/v1/operator/resume", names(world))
     live = world.send(b"lives, too")
     source.ends(live)
-    assert [destination.message(message)["state"] for message in dying] == ["signed"] * 4, "they wait for their hour"
+    assert [destination.message(message)["state"] for message in dying] == ["signed"] * 6, "they wait for their hour"
 
     run = destination.caisson("retry", dying[0])
     assert run.returncode == 0 and "past its deadline, and brought back" in run.stdout, run.stderr
     source.ends(dying[0], "refunded")
     ask(source, 202, f"/v1/messages/{dying[1]}/retry", {})
     source.ends(dying[1], "refunded")
-    assert [destination.message(message)["state"] for message in dying[2:]] == ["signed"] * 2
+    run = source.caisson("abandon", dying[2])
+    assert run.returncode == 0 and "nobody delivered it" in run.stdout, run.stderr
+    source.ends(dying[2], "refunded")
+    ask(destination, 202, f"/v1/messages/{dying[3]}/abandon", {})
+    source.ends(dying[3], "refunded")
+    assert [destination.message(message)["state"] for message in dying[4:]] == ["signed"] * 2
     assert ask(destination, 200, "/v1/operator/clear", names(world))["hurried"] == 2
-    for message in dying[2:]:
+    for message in dying[4:]:
         source.ends(message, "refunded")
     assert ask(destination, 409, f"/v1/messages/{dying[0]}/retry", {})["code"] == "conflict"
+    assert "refunded" in ask(destination, 409, f"/v1/messages/{dying[0]}/abandon", {})["detail"]
+    assert "finalized" in ask(source, 409, f"/v1/messages/{live}/abandon", {})["detail"]
+
+
+@pytest.mark.parametrize("index, part", [(0, "anybody may retry"), (1, "close")])
+def test_what_failed_is_not_abandoned_before_its_deadline(world, index, part):
+    """Anybody may retry it, until its closer, where it has one, closes it: there is no proof yet that nobody does."""
+    (source, destination), (_, abroad) = world.gateways, world.sides
+    abroad.app.write(abroad.owner, "setFailing", True)
+    message = world.send(b"failed", [deploy.attribute("closer(bytes)", abi.to_bytes(abroad.closer))] if index else [])
+    source.reaches(message, "failed")
+    for gateway in world.gateways:
+        problem = ask(gateway, 409, f"/v1/messages/{message}/abandon", {})
+        assert problem["code"] == "conflict" and part in problem["detail"], problem
+    abroad.app.write(abroad.owner, "setFailing", False)
+    ask(destination, 202, f"/v1/messages/{message}/retry", {})
+    source.ends(message)
 
 
 @pytest.mark.parametrize("status, body, what", [
@@ -388,6 +411,7 @@ def test_more_is_offered_for_a_transaction_that_no_block_takes(world):
         home.chain.rpc.call("evm_setIntervalMining", 1)
     gateway.ends(sent["request_id"])
     wait_for(lambda: not gateway.get("/v1/operator/transactions")["transactions"], END_TIMEOUT_S, "the list to be empty")
+    assert gateway.caisson("transactions").stdout == "no transactions are open\n"
     assert ask(gateway, 409, f"/v1/operator/transactions/{first['n']}/raise", {})["code"] == "conflict"
     assert gateway.caisson("raise", str(first["n"])).returncode == EXIT_REFUSED
     assert told(gateway, "operator.raise")[-1] == f"demo {world.chains[0].caip2}: transaction {first['n']}"

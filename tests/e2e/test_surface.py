@@ -208,6 +208,14 @@ def test_exit_codes(world, transfer):
     assert gateway.caisson("status", "--url", "http://127.0.0.1:1").returncode == EXIT_NO_GATEWAY
 
 
+@pytest.mark.parametrize("words, told", [
+    (["retri", "0x12"], "did you mean retry?"), (["abandn"], "did you mean abandon?"), (["kyes", "list"], "did you mean keys list?"),
+    (["tran"], "which one? transfer"), (["xy"], "`caisson --help` lists them"), (["nonsense"], "`caisson --help` lists them")])
+def test_what_is_near_a_wrong_command_is_named(world, words, told):
+    run = world.gateways[0].caisson(*words)
+    assert run.returncode == EXIT_USAGE and told in run.stderr, run.stderr
+
+
 def test_config_check(world, tmp_path):
     gateway = world.gateways[0]
     assert gateway.caisson("config", "check", str(gateway.config)).returncode == 0
@@ -310,7 +318,7 @@ def test_not_json_and_not_there(world):
 
 
 def test_a_finalized_message_is_neither_retried_nor_closed(world, transfer):
-    for verb in ("retry", "close"):
+    for verb in ("retry", "abandon", "close"):
         problem(world, "POST", f"/v1/messages/{transfer[1]}/{verb}", {}, status=409)
 
 

@@ -167,6 +167,9 @@ def test_bash_completes_commands_options_and_files(prefix, tmp_path, table):
     assert complete(prefix, tmp_path, "up", "ga") == ["gas price.json", "gateway.toml"]
     assert complete(prefix, tmp_path, "status", "--config", "gatew") == ["gateway.toml"]
     assert complete(prefix, tmp_path, "help", "webhooks", "ro") == ["rotate"]
+    assert complete(prefix, tmp_path, "transfer", "--mode", "") == ["prepare", "sponsored"]
+    assert complete(prefix, tmp_path, "messages", "--side", "d") == ["destination"]
+    assert complete(prefix, tmp_path, "ledger", "statement", "--format", "json") == ["json", "jsonl"]
 
 
 def test_bash_offers_all_options_of_every_command_and_no_others(prefix, tmp_path, table):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from caisson import ApiError, Gateway
+from caisson import ApiError, CaissonError, Gateway
 
 
 def main(to: str, text: str, sender: str) -> int:
@@ -28,4 +28,7 @@ def main(to: str, text: str, sender: str) -> int:
 if __name__ == "__main__":
     if len(sys.argv) != 4:
         sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except CaissonError as error:
+        sys.exit(f"prepare.py: {error}")

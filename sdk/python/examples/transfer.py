@@ -12,6 +12,8 @@ from caisson import CaissonError, Gateway
 
 
 def main(to: str, amount: str) -> int:
+    if not amount.isdecimal():
+        raise CaissonError(f"{amount!r} is no amount: a whole number of the token's smallest unit")
     gateway = Gateway.from_environment()
     request = gateway.transfer(to=to, amount=int(amount), mode="sponsored")
     print(f"request {request['request_id']} on {request['chain']}")

@@ -242,6 +242,7 @@ class Live(unittest.TestCase):
         self.refused(400, "malformed", "amount", transfer, to=abroad("friend"), amount=-1, mode="sponsored")
         self.refused(402, "no-funds", "amount", transfer, to=abroad("friend"), amount=2**127, mode="sponsored")
         self.refused(409, "conflict", "failed", self.gateway.retry, self.finalized["id"])
+        self.refused(409, "conflict", "finalized", self.gateway.abandon, self.finalized["id"])
         self.refused(409, "conflict", "failed", self.gateway.close, self.finalized["id"])
 
     def test_keys(self) -> None:

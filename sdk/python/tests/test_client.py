@@ -3,13 +3,17 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from unittest import mock
 
-from caisson import ApiError, Gateway, Unreachable
+from caisson import ApiError, CaissonError, ConfigurationError, Gateway, Unreachable
 
 KEY = "0123456789abcdef" * 3
 
@@ -17,20 +21,41 @@ KEY = "0123456789abcdef" * 3
 class Client(unittest.TestCase):
     def test_addresses(self) -> None:
         for url in ("", "gateway", "ftp://gateway", "ws://gateway", "http://", "http://name:password@gateway"):
-            with self.assertRaises(ValueError) as refused:
+            with self.assertRaises(ConfigurationError) as refused:
                 Gateway(url, KEY)
             self.assertNotIn("password@", str(refused.exception))
 
     def test_keys(self) -> None:
         for key in ("", "two words", "line\r\nX-More: 1", "clé"):
-            self.assertRaises(ValueError, Gateway, "http://127.0.0.1", key)
+            self.assertRaises(ConfigurationError, Gateway, "http://127.0.0.1", key)
 
     def test_the_key_does_not_show(self) -> None:
         self.assertNotIn(KEY, repr(Gateway("http://127.0.0.1:1", KEY)))
 
     def test_environment(self) -> None:
         with mock.patch.dict(os.environ, {}, clear=True):
-            self.assertRaisesRegex(ValueError, "CAISSON_URL is not set", Gateway.from_environment)
+            self.assertRaisesRegex(CaissonError, "CAISSON_URL is not set", Gateway.from_environment)
+            os.environ["CAISSON_URL"] = "http://127.0.0.1:1"
+            self.assertRaisesRegex(CaissonError, "CAISSON_API_KEY_FILE is not set", Gateway.from_environment)
+            os.environ["CAISSON_API_KEY_FILE"] = "/nowhere/at/all"
+            self.assertRaisesRegex(CaissonError, "/nowhere/at/all: No such file", Gateway.from_environment)
+            with tempfile.NamedTemporaryFile() as file:
+                file.write("clé".encode())
+                file.flush()
+                os.environ["CAISSON_API_KEY_FILE"] = file.name
+                self.assertRaisesRegex(CaissonError, "holds no API key", Gateway.from_environment)
+
+    def test_examples(self) -> None:
+        """Arguments and an environment that are wrong: one line, and no traceback."""
+        for name, arguments, told in (("transfer.py", ["eip155:1:0x", "abc"], "'abc' is no amount"), ("transfer.py", ["eip155:1:0x", "-1"], "'-1' is no amount"),
+                                      ("transfer.py", ["eip155:1:0x", "1"], "CAISSON_URL is not set"),
+                                      ("prepare.py", ["eip155:1:0x", "text", "0x"], "CAISSON_URL is not set")):
+            example = Path(__file__).parents[1] / "examples" / name
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("CAISSON_")}
+            source = str(Path(__file__).parents[1] / "src")
+            run = subprocess.run([sys.executable, str(example), *arguments], env={**environment, "PYTHONPATH": source}, capture_output=True, text=True, check=False)
+            self.assertEqual((run.returncode, run.stderr.count("\n")), (1, 1), run.stderr)
+            self.assertIn(told, run.stderr)
 
     def test_nobody_there(self) -> None:
         with socket.socket() as taken:

@@ -254,6 +254,11 @@ export class Gateway {
     return (await this.#call('POST', `/v1/messages/${encodeURIComponent(id)}/retry${search(query)}`, { body: {} })) as unknown as Message;
   }
 
+  /** `POST /v1/messages/{id}/abandon` (scope operate): what nobody delivered by its deadline is proven so now, and brought back. */
+  async abandon(id: string, query: { side?: Side } = {}): Promise<Message> {
+    return (await this.#call('POST', `/v1/messages/${encodeURIComponent(id)}/abandon${search(query)}`, { body: {} })) as unknown as Message;
+  }
+
   /** `POST /v1/messages/{id}/close`: the transaction by which the message's closer gives it up, for the closer to sign. */
   async close(id: string, query: { side?: Side } = {}): Promise<Close> {
     return (await this.#call('POST', `/v1/messages/${encodeURIComponent(id)}/close${search(query)}`, { body: {} })) as unknown as Close;

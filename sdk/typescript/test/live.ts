@@ -261,6 +261,7 @@ test('refusals', async () => {
   await refused(400, 'malformed', 'amount', gateway.transfer({ ...transfer, amount: -1n }));
   await refused(402, 'no-funds', 'amount', gateway.transfer({ ...transfer, amount: 2n ** 127n }));
   await refused(409, 'conflict', 'failed', gateway.retry(finalized.id));
+  await refused(409, 'conflict', 'finalized', gateway.abandon(finalized.id));
   await refused(409, 'conflict', 'failed', gateway.close(finalized.id));
 });
 

@@ -153,14 +153,18 @@ static void keys_and_scopes_are_asked_for(void **state)
 	refused(call("GET", "/v1/messages", NULL, NULL), 401, "unauthorized", NULL);
 	refused(call("GET", "/v1/messages", "no-such-key-000000000000000000000", NULL), 401,
 		"unauthorized", NULL);
-	refused(call("POST", "/v1/messages", read_key, "{}"), 403, "forbidden", NULL);
+	refused(call("POST", "/v1/messages", read_key, "{}"), 403, "forbidden",
+		"lacks the scope send");
 	refused(call("POST", "/v1/messages", app_key,
 		     "{\"mode\":\"sponsored\",\"to\":\"eip155:1903:"
 		     "0x2222222222222222222222222222222222222222\","
 		     "\"payload\":\"0x\"}"),
 		403, "forbidden", "sponsor");
-	refused(call("POST", "/v1/messages/" ID "/retry", read_key, NULL), 403, "forbidden", NULL);
-	refused(call("POST", "/v1/peer/envelopes", all_key, "{}"), 403, "forbidden", NULL);
+	refused(call("POST", "/v1/messages/" ID "/retry", read_key, NULL), 403, "forbidden",
+		"lacks the scope operate");
+	refused(call("POST", "/v1/messages/" ID "/abandon", app_key, NULL), 403, "forbidden", NULL);
+	refused(call("POST", "/v1/peer/envelopes", all_key, "{}"), 403, "forbidden",
+		"lacks the scope peer");
 	refused(call("POST", "/v1/peer/envelopes", "stranger-key-000000000000000000000", "{}"), 403,
 		"forbidden", "peer");
 	refused(call("GET", "/v1/messages", peer_key, NULL), 403, "forbidden", NULL);
@@ -196,9 +200,13 @@ static void messages_are_looked_up_strictly(void **state)
 		"state");
 	refused(call("GET", "/v1/messages?limit=0", read_key, NULL), 400, "invalid", "limit");
 	refused(call("GET", "/v1/messages?limit=9999", read_key, NULL), 400, "invalid", "limit");
+	refused(call("GET", "/v1/quote", read_key, NULL), 400, "missing-field", "to");
 	refused(call("GET", "/v1/messages?before=-3", read_key, NULL), 400, "invalid", "before");
 	refused(call("POST", "/v1/messages/" ID "/retry", all_key, NULL), 404, "not-found", NULL);
 	refused(call("POST", "/v1/messages/" ID "/close", all_key, NULL), 404, "not-found", NULL);
+	refused(call("POST", "/v1/messages/" ID "/abandon", all_key, NULL), 404, "not-found", NULL);
+	refused(call("POST", "/v1/messages/" ID "/abandon", all_key, "{\"now\":true}"), 400,
+		"unknown-field", "now");
 	refused(call("GET", "/v1/messages/" ID "/envelope", all_key, NULL), 404, "not-found", NULL);
 }
 
@@ -219,12 +227,14 @@ static void bad_messages_are_refused(void **state)
 		{"[]", 400, "malformed", "body"},
 		{"{} {}", 400, "malformed", NULL},
 		{"{\"mode\":\"prepare\",\"mode\":\"prepare\"}", 400, "malformed", NULL},
-		{"{}", 400, "invalid", "mode"},
+		{"{}", 400, "missing-field", "mode"},
 		{"{\"mode\":\"free\"," TO "}", 400, "invalid", "mode"},
 		{"{\"mode\":\"sponsored\"," TO ",\"payload\":\"0x\"}", 501, "unsupported",
 		 "operator"},
-		{"{\"mode\":\"prepare\",\"payload\":\"0x\"}", 400, "malformed", "to"},
-		{"{\"mode\":\"prepare\",\"to\":5,\"payload\":\"0x\"}", 400, "malformed", "to"},
+		{"{\"mode\":\"prepare\",\"payload\":\"0x\"}", 400, "missing-field", "to"},
+		{"{" TO ",\"payload\":\"0x\"}", 400, "missing-field", "mode"},
+		{"{\"mode\":\"prepare\",\"to\":5,\"payload\":\"0x\"}", 400, "malformed",
+		 "to: not a CAIP-10 account such as eip155:1903:0x"},
 		{"{\"mode\":\"prepare\",\"to\":\"eip155:1903:0x22\",\"payload\":\"0x\"}", 400,
 		 "malformed", "to"},
 		{"{\"mode\":\"prepare\",\"to\":\"eip155:5:"
@@ -258,19 +268,30 @@ static void bad_messages_are_refused(void **state)
 			table[i].code, table[i].part);
 }
 
+#define AMOUNT(text)                \
+	"{\"mode\":\"prepare\"," TO \
+	",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":\"" text "\"}"
+#define NINES "999999999999999999999999999999999999999999999"
+
 static void bad_transfers_are_refused(void **state)
 {
 	static const struct bad table[] = {
 		{"{\"mode\":\"prepare\"," TO "}", 400, "missing-field", "token"},
 		{"{\"mode\":\"prepare\"," TO
 		 ",\"token\":\"0x3333333333333333333333333333333333333333\"}",
-		 400, "malformed", "amount"},
+		 400, "missing-field", "amount"},
 		{"{\"mode\":\"prepare\"," TO
 		 ",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":5}",
 		 400, "malformed", "amount"},
 		{"{\"mode\":\"prepare\"," TO
 		 ",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":\"-5\"}",
 		 400, "malformed", "amount"},
+		{AMOUNT("01"), 400, "malformed", "amount: begins with a zero"},
+		{AMOUNT("0"), 400, "invalid", "amount: zero"},
+		{AMOUNT("340282366920938463463374607431768211456"), 400, "invalid",
+		 "amount: too large"},
+		{AMOUNT(NINES NINES), 400, "invalid", "amount: too large"},
+		{AMOUNT(NINES NINES "x"), 400, "malformed", "decimal digits"},
 		{"{\"mode\":\"prepare\"," TO ",\"token\":\"gold\",\"amount\":\"5\"}", 400,
 		 "malformed", "token"},
 		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\"}", 400, "unknown-field",
@@ -644,6 +665,8 @@ static void what_came_is_shown_with_its_steps(void **state)
 	json_decref(answer.body);
 	snprintf(path, sizeof(path), "/v1/messages/0x%s/retry", hex);
 	refused(call("POST", path, all_key, NULL), 409, "conflict", "failed");
+	snprintf(path, sizeof(path), "/v1/messages/0x%s/abandon", hex);
+	refused(call("POST", path, all_key, NULL), 409, "conflict", "until its deadline");
 	snprintf(path, sizeof(path), "/v1/messages/0x%s/envelope", hex);
 	answer = call("GET", path, read_key, NULL);
 	assert_int_equal(answer.status, 200);

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack, cast
 from urllib.parse import quote, urlencode
 
-from .errors import ApiError, BadReply, TimedOut, Unreachable
+from .errors import ApiError, BadReply, ConfigurationError, TimedOut, Unreachable
 from .transport import Reply, exchange, server_sent, split_url
 from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Filters, Message, MessageList, Mode, Quote, QuoteKind, Request, Side, Step, Webhook
 
@@ -47,7 +47,7 @@ class Gateway:
                  ssl_context: ssl.SSLContext | None = None):
         self._base = split_url(url)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-            raise ValueError("the API key is empty, or has characters that no key has")
+            raise ConfigurationError("the API key is empty, or has characters that no key has")
         self._authorization = f"Bearer {api_key}"
         self._timeout_s, self._patience_s, self._ssl_context = timeout_s, patience_s, ssl_context
 
@@ -57,8 +57,14 @@ class Gateway:
         try:
             url, key_file = os.environ["CAISSON_URL"], os.environ["CAISSON_API_KEY_FILE"]
         except KeyError as missing:
-            raise ValueError(f"{missing.args[0]} is not set") from None
-        return cls(url, Path(key_file).read_text(encoding="ascii").strip(), **options)
+            raise ConfigurationError(f"{missing.args[0]} is not set") from None
+        try:
+            key = Path(key_file).read_text(encoding="ascii").strip()
+        except OSError as error:
+            raise ConfigurationError(f"the key file that CAISSON_API_KEY_FILE names cannot be read: {key_file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"the file that CAISSON_API_KEY_FILE names holds no API key: {key_file}") from None
+        return cls(url, key, **options)
 
     def __repr__(self) -> str:
         return f"Gateway({self._base.geturl()!r})"
@@ -219,6 +225,10 @@ class Gateway:
     def retry(self, message_id: str, *, side: Side | None = None) -> Message:
         """`POST /v1/messages/{id}/retry` (scope operate): the recipient of a failed message is called again."""
         return cast(Message, self._call("POST", _verb(message_id, "retry", side), {}))
+
+    def abandon(self, message_id: str, *, side: Side | None = None) -> Message:
+        """`POST /v1/messages/{id}/abandon` (scope operate): what nobody delivered by its deadline is proven so now, and brought back."""
+        return cast(Message, self._call("POST", _verb(message_id, "abandon", side), {}))
 
     def close(self, message_id: str, *, side: Side | None = None) -> Close:
         """`POST /v1/messages/{id}/close`: the transaction by which the message's closer gives it up, for the closer to sign."""

@@ -6,6 +6,10 @@ class CaissonError(Exception):
     """All of the below."""
 
 
+class ConfigurationError(CaissonError, ValueError):
+    """The client cannot be made of what it was given: an address, an API key, or the environment that should name them."""
+
+
 class ApiError(CaissonError):
     """The gateway refused: its problem (RFC 9457). `code` is stable, `retry` says whether the same request may succeed later, `retry_after_s`
     how long to wait before, where the gateway said it."""

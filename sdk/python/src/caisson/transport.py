@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from .errors import BadReply, Unreachable
+from .errors import BadReply, ConfigurationError, Unreachable
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Reply:
 
 
 def split_url(url: str) -> SplitResult:
-    """ValueError for what is no http:// or https:// address, and for one with a name and password in it."""
+    """ConfigurationError for what is no http:// or https:// address, and for one with a name and password in it."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the address does not begin with http:// or https:// and a host")
+        raise ConfigurationError("the address does not begin with http:// or https:// and a host")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("the address has a name or password in it, which would show in logs")
+        raise ConfigurationError("the address has a name or password in it, which would show in logs")
     return parts
 
 
