@@ -22,6 +22,8 @@ SINGLES = 24
 BURST_DEFAULT = 1000
 BURST_GAS_LIMIT = 60_000_000
 SEND_GAS = 250_000
+# Of its own accord anvil offers the base fee and 1 gwei, and drops all that waits when blocks are full and the base fee rises above that.
+SEND_FEE_MAX_WEI = 10**12
 RPC_BATCH = 100
 STREAM_PER_S = 350
 HALF_PER_S = 150
@@ -157,7 +159,7 @@ class Bench:
         for _ in range(count):
             sender = min(nonces, key=nonces.get)
             calls.append(("eth_sendTransaction", {"from": sender, "to": self.source.gateway.address, "data": data, "gas": hex(SEND_GAS),
-                                                  "value": "0x0", "nonce": hex(nonces[sender])}))
+                                                  "value": "0x0", "nonce": hex(nonces[sender]), "maxFeePerGas": hex(SEND_FEE_MAX_WEI)}))
             nonces[sender] += 1
         return calls
 
