@@ -133,6 +133,21 @@ def test_debug(verify):
     assert out["debug"] and "policy-debug" in failed(out)
 
 
+@pytest.mark.parametrize("evidence, kind, debug", [
+    ("dcap/dcap-qvl/quote-from-tappd.hex", "tdx", False), ("dcap/trustee/occlum_quote.dat", "sgx", True),
+    ("dcap/trustee/tdx_quote_4.dat", "tdx", True), ("dcap/trustee/tdx_quote_5.dat", "tdx", False),
+    ("dcap/trustee/tdx_quote_6.dat", "tdx", False), ("dcap/openenclave/tdx_quote.bin", "tdx", False),
+    ("dcap/openenclave/sgx_quote", "sgx", True), ("tpm/trustee-az-tdx/td-quote.bin", "tdx", False)])
+def test_every_quote_without_collateral(verify, evidence, kind, debug):
+    """Chain, quoting enclave and signatures of each that the vectors' README lists; of debug a policy's word makes no more than nothing known."""
+    out = verify(evidence, "2026-02-20T00:00:00Z", None, "--no-revocation", code=CONTRAINDICATED if debug else NONE)
+    assert (out["kind"], out["tcb_status"], out["debug"]) == (kind, None, debug)
+    passed = [check["name"] for check in out["checks"] if check["ok"]]
+    assert {"pck-chain", "qe-report-signature", "qe-report-data", "quote-signature"} <= set(passed), out
+    if debug:
+        verify(evidence, "2026-02-20T00:00:00Z", None, "--no-revocation", policy={"version": 1, "insecure_accept_debug": True}, code=NONE)
+
+
 @pytest.mark.parametrize("evidence", ["dcap/oasis-core/quote_v3_ecdsa_p256_eppid.bin", "dcap/openenclave/sgx_report_bad.bin",
                                       "tpm/dstack/tpm_quote_sample.bin", "tpm/rust-keylime/test-quote.txt"])
 def test_unreadable_is_a_verdict(verify, evidence):
@@ -195,6 +210,10 @@ def test_ratls(verify, name):
 
 # ---- generated: under roots of ours ----
 
+def objects(kind: str) -> dict:
+    return json.loads((GENERATED / f"{kind}.json").read_text())["objects"]
+
+
 def generated(kind: str, name: str, tmp_path) -> tuple[dict, list[str], bytes]:
     file = json.loads((GENERATED / f"{kind}.json").read_text())
     case = next(case for case in file["cases"] if case["name"] == name)
@@ -226,6 +245,37 @@ def test_test_roots(verify, tmp_path):
     out = verify(evidence, case["now"], case["folder"], "--no-revocation", *insecure, code=INSECURE,
                  policy={"version": 1, "insecure_accept_test_roots": True})
     assert out["insecure"]
+
+
+def test_debug_that_a_policy_accepts(verify, tmp_path):
+    """With collateral it is a warning, by the policy's word alone: exit 3."""
+    case, roots, evidence = generated("dcap", "an enclave for debugging", tmp_path)
+    given = [word for root in roots for word in ("--insecure-root", root)]
+    collateral = case["folder"]
+    for name, member in (("tcb_info", "tcbInfo"), ("qe_identity", "enclaveIdentity")):
+        signed = case[name]
+        (collateral / name).write_text('{"%s":%s,"signature":"%s"}' % (member, objects("dcap")[signed["json"]], signed["signature"]))
+    accepted = {"version": 1, "insecure_accept_test_roots": True}
+    out = verify(evidence, case["now"], collateral, "--no-revocation", *given, policy=accepted, code=CONTRAINDICATED)
+    assert out["debug"] and out["tcb_status"] == "UpToDate" and "policy-debug" in failed(out)
+    out = verify(evidence, case["now"], collateral, "--no-revocation", *given, policy={**accepted, "insecure_accept_debug": True}, code=INSECURE)
+    assert out["insecure"] and out["debug"]
+
+
+@pytest.mark.parametrize("kind, name, roots, good", [("snp", "revocation: none is", "--insecure-root", INSECURE),
+                                                     ("tpm", "revocation: none is", "--root", WHOLE_MACHINE)])
+def test_the_age_of_lists(verify, tmp_path, kind, name, roots, good):
+    """AMD and makers of TPMs have no other dated collateral: a policy's bound is about it, and there has to be one."""
+    case, files, evidence = generated(kind, name, tmp_path)
+    given = [word for root in files for word in (roots, root)]
+    policy = {"version": 1, "insecure_accept_test_roots": True}
+    out = verify(evidence, case["now"], case["folder"], *given, policy=policy, code=good)
+    assert out["revocation"] and out["collateral"]["issued"] and out["collateral"]["until"]
+    verify(evidence, case["now"], case["folder"], *given, policy={**policy, "collateral_age_max_s": 10**9}, code=good)
+    # The lists of the TPM's maker are of that very second.
+    for age, more in ([(1, [])] if kind == "snp" else []) + [(10**9, ["--no-revocation"])]:
+        out = verify(evidence, case["now"], case["folder"], *given, *more, policy={**policy, "collateral_age_max_s": age}, code=CONTRAINDICATED)
+        assert failed(out)[0] == "policy-collateral-age", out
 
 
 def test_whole_machine(verify, tmp_path):

@@ -154,29 +154,38 @@ static void judge_tcb(struct appraiser *a)
 	set(a, ATTEST_TRUST_HARDWARE, value);
 }
 
-static void judge_collateral(struct appraiser *a)
+/* Where something was judged at all: collateral of no date is as old as one likes. */
+static void judge_age(struct appraiser *a)
 {
-	const struct attest_policy *policy = a->policy;
-	const uint64_t issued_s = a->result->collateral_issued_s;
-	if (policy->collateral_age_max_s > 0 && issued_s > 0) {
-		const bool fresh =
-			verify_time_fresh(a->now, issued_s, policy->collateral_age_max_s) == CS_OK;
-		char issued[CS_UTC_SIZE];
+	const struct attest_result *result = a->result;
+	const uint64_t issued_s = result->collateral_issued_s,
+		       age_max_s = a->policy->collateral_age_max_s;
+	if (age_max_s == 0 ||
+	    (issued_s == 0 && result->tcb_status == ATTEST_TCB_NONE && !result->whole_machine))
+		return;
+	const bool fresh = issued_s > 0 && verify_time_fresh(a->now, issued_s, age_max_s) == CS_OK;
+	char issued[CS_UTC_SIZE] = "";
+	if (issued_s > 0)
 		cs_utc_write(issued, issued_s);
-		judge(a, "policy-collateral-age", fresh,
-		      "the oldest was issued at %s, at most %llu s may have passed", issued,
-		      (unsigned long long)policy->collateral_age_max_s);
-		if (!fresh)
-			set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);
-	}
-	if (policy->tcb_evaluation_number_min > 0 && issued_s > 0) {
-		const uint32_t number = a->result->tcb_evaluation_number;
-		const bool enough = number >= policy->tcb_evaluation_number_min;
-		judge(a, "policy-tcb-evaluation-number", enough, "%u, at least %u", number,
-		      policy->tcb_evaluation_number_min);
-		if (!enough)
-			set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);
-	}
+	judge(a, "policy-collateral-age", fresh, "%s%s, at most %llu s may have passed",
+	      issued_s > 0 ? "the oldest was issued at " : "none that has a date was looked at",
+	      issued, (unsigned long long)age_max_s);
+	if (!fresh)
+		set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);
+}
+
+/* Intel's alone. */
+static void judge_evaluation_number(struct appraiser *a)
+{
+	const struct attest_result *result = a->result;
+	const uint32_t least = a->policy->tcb_evaluation_number_min,
+		       number = result->tcb_evaluation_number;
+	const bool has_number = result->hardware == ATTEST_SGX || result->hardware == ATTEST_TDX;
+	if (least == 0 || !has_number || result->collateral_issued_s == 0)
+		return;
+	judge(a, "policy-tcb-evaluation-number", number >= least, "%u, at least %u", number, least);
+	if (number < least)
+		set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);
 }
 
 static void judge_hardware(struct appraiser *a)
@@ -190,7 +199,8 @@ static void judge_hardware(struct appraiser *a)
 		return;
 	}
 	judge_tcb(a);
-	judge_collateral(a);
+	judge_age(a);
+	judge_evaluation_number(a);
 	if (result->insecure_roots)
 		tolerate(a, "policy-roots", policy->insecure_accept_test_roots,
 			 ATTEST_TRUST_HARDWARE, ATTEST_TRUST_UNRECOGNIZED,

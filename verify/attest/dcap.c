@@ -176,16 +176,6 @@ static bool check_chain(struct run *run)
 				  : "the chain's certificates are not those of a platform");
 }
 
-/* Narrows the time for which the collateral holds. */
-static void note_dates(struct attest_result *result, uint64_t issued_s, uint64_t until_s)
-{
-	if (result->collateral_issued_s == 0 || issued_s < result->collateral_issued_s)
-		result->collateral_issued_s = issued_s;
-	if (result->collateral_until_s == 0 || until_s < result->collateral_until_s)
-		result->collateral_until_s = until_s;
-	attest_until(result, until_s);
-}
-
 /* Every certificate of the path but the root; why says which failed. */
 static bool not_revoked(struct run *run, const struct x509_path *path, struct cs_why *why)
 {
@@ -195,7 +185,7 @@ static bool not_revoked(struct run *run, const struct x509_path *path, struct cs
 				     &run->pool, &run->work->in->now, run->work->nistp,
 				     why) != CS_OK)
 			return false;
-		note_dates(run->result, crl->this_update_s, crl->next_update_s);
+		attest_collateral_dates(run->result, crl->this_update_s, crl->next_update_s);
 	}
 	return true;
 }
@@ -323,7 +313,7 @@ static bool check_document(struct run *run, const struct document *document, boo
 				.text);
 	if (!find_signer(run, document->opened->signer, revocation, &why))
 		return attest_check(result, document->name, false, "its signer: %s", why.text);
-	note_dates(result, document->issued_s, document->until_s);
+	attest_collateral_dates(result, document->issued_s, document->until_s);
 	return attest_check(result, document->name, true, "signed by Intel, and of this time");
 }
 

@@ -153,6 +153,15 @@ void attest_until(struct attest_result *result, uint64_t until_s)
 		result->until_s = until_s;
 }
 
+void attest_collateral_dates(struct attest_result *result, uint64_t issued_s, uint64_t until_s)
+{
+	if (result->collateral_issued_s == 0 || issued_s < result->collateral_issued_s)
+		result->collateral_issued_s = issued_s;
+	if (result->collateral_until_s == 0 || until_s < result->collateral_until_s)
+		result->collateral_until_s = until_s;
+	attest_until(result, until_s);
+}
+
 void attest_report_data(struct attest_result *result, struct cs_bytes report_data)
 {
 	cs_assert(report_data.n <= sizeof result->report_data);

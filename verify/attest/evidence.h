@@ -164,7 +164,7 @@ struct attest_result {
 	struct attest_claim claims[ATTEST_CLAIMS_MAX];
 	size_t report_data_size; /* of a TPM: extraData */
 	uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX];
-	/* Of Intel's collateral, Unix seconds; 0: there was none. */
+	/* Of Intel's documents and of lists of revoked keys, Unix seconds; 0: none was used. */
 	uint64_t collateral_issued_s;   /* the oldest issue date of what was used, CRLs included */
 	uint64_t collateral_until_s;    /* the first nextUpdate */
 	uint64_t until_s;               /* the first end of all that it rests on: certificates but
@@ -230,6 +230,8 @@ void attest_claim_number(struct attest_result *result, const char *name, uint64_
 CS_NODISCARD enum cs_err attest_advisory(struct attest_result *result, struct cs_bytes advisory);
 /* It rests on something that ends then: *until_s only ever comes nearer. */
 void attest_until(struct attest_result *result, uint64_t until_s);
+/* It rests on a document or list of these dates: the oldest issue and the first end are kept, and it ends then. */
+void attest_collateral_dates(struct attest_result *result, uint64_t issued_s, uint64_t until_s);
 /* Replaces it: the outermost kind says it last. */
 void attest_report_data(struct attest_result *result, struct cs_bytes report_data);
 

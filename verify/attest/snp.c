@@ -228,11 +228,12 @@ static bool check_revocation(struct snp_work *snp, enum cs_err *err)
 	enum cs_err found = x509_not_revoked(&used, path[1], path[2], &snp->pool, &work->in->now,
 					     work->nistp, &why);
 	if (found == CS_OK) {
-		attest_until(work->result, used->next_update_s);
+		attest_collateral_dates(work->result, used->this_update_s, used->next_update_s);
 		found = x509_not_revoked(&used, path[0], path[1], &snp->pool, &work->in->now,
 					 work->nistp, &why);
 		if (found == CS_OK)
-			attest_until(work->result, used->next_update_s);
+			attest_collateral_dates(work->result, used->this_update_s,
+						used->next_update_s);
 		if (found == CS_ERR_NOT_FOUND)
 			found = CS_OK;
 	} else if (found == CS_ERR_NOT_FOUND) {

@@ -165,7 +165,8 @@ static enum cs_err check_crls(struct plain *plain, const struct x509_path *path)
 		err = x509_not_revoked(&used, path->certificates[i], path->certificates[i + 1],
 				       &plain->pool, &work->in->now, work->nistp, &why);
 		if (err == CS_OK)
-			attest_until(work->result, used->next_update_s);
+			attest_collateral_dates(work->result, used->this_update_s,
+						used->next_update_s);
 	}
 	if (is_fatal(err))
 		return err;
