@@ -335,8 +335,9 @@ static const char attest_exit_help[] =
 	"read;\n"
 	"  3 a warning, accepted only by an insecure_accept_ of the policy; 4 a TPM: the whole "
 	"machine is trusted;\n"
-	"  5 another warning; 6 contraindicated, or it does not verify; 7 nothing is said: "
-	"collateral is missing\n";
+	"  5 another warning; 6 contraindicated, or it does not verify (lists of revoked keys are "
+	"missing, too);\n"
+	"  7 it verifies, and nobody judged the TCB: --collateral has no TCB info\n";
 
 /* Two commands answer with a verdict. */
 static const char *exit_help_of(const struct cli_command *command)

@@ -122,10 +122,18 @@ def test_dates(verify, at, failing):
 
 
 def test_signatures_alone(verify):
-    """No collateral: nothing is known to be wrong, and nothing is affirmed."""
+    """No collateral: nothing is known to be wrong, and nothing is affirmed. Lists that were not said to be left out are missing."""
+    assert failed(verify(TDX, TDX_AT, None, code=CONTRAINDICATED))[0] == "pck-revocation"
     out = verify(TDX, TDX_AT, None, "--no-revocation", code=NONE)
     assert out["tcb_status"] is None
     assert [check["name"] for check in out["checks"] if check["ok"] is None] == ["pck-revocation", "tcb-info", "qe-identity"]
+
+
+def test_lists_alone(verify, tmp_path):
+    """All but TCB info and QE identity: it verifies, and nobody judged the TCB."""
+    bundle = bundled(tmp_path, "dcap/dcap-qvl/tdx_quote_collateral.json", "tcb_info", "tcb_info_signature", "qe_identity", "qe_identity_signature")
+    out = verify(TDX, TDX_AT, bundle, code=NONE)
+    assert out["revocation"] and out["tcb_status"] is None and failed(out) == ["policy-tcb"]
 
 
 def test_debug(verify):
