@@ -21,7 +21,7 @@ from ledger.test_registration import BOND, ENCLAVES, GAS, Lab, found  # noqa: E4
 from lib import dcap_evidence as d  # noqa: E402
 from lib import enclave_evidence as e  # noqa: E402
 
-OTHER = Path(os.environ.get("CAISSON_OTHER_OPENSSL", ROOT / "build" / "tools" / "openssl-other"))
+OTHER = Path(os.environ.get("CAISSON_OTHER_OPENSSL", ROOT / "build" / "tools" / "openssl-other")).resolve()
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (OTHER / "libcrypto.so.3").exists(), reason="no other OpenSSL is built (script/test --slow)")]
 
