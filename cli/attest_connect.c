@@ -172,8 +172,8 @@ static enum cli_exit check_lineage(struct connection *c)
 	if (cs_unhex(wanted.b, sizeof wanted.b, cs_bytes_str(text)) != CS_OK)
 		return cli_fail(c->run->cli, CLI_USAGE, "--lineage: not 32 bytes of hex");
 	const struct cs_hash told = wire_pb_hash(c->hello->lineage);
-	(void)attest_check(&c->run->result, "lineage", cs_hash_eq(&wanted, &told),
-			   "the first manifest is that of --lineage");
+	(void)attest_check_same(&c->run->result, "lineage", "the first manifest",
+				CS_BYTES_OF(told.b), "that of --lineage", CS_BYTES_OF(wanted.b));
 	return CLI_OK;
 }
 

@@ -9,6 +9,8 @@
 
 /* The longest claim is a public key. */
 #define CLAIM_SIZE_MAX 1024u
+/* Claims that are Unix seconds. */
+#define DATES "certificate_not_"
 
 static const char *hex_of(struct cs_bytes bytes)
 {
@@ -141,6 +143,15 @@ static void print_checks(const struct attest_check *checks, size_t count)
 		       checks[i].detail.text);
 }
 
+static void print_time(const char *name, uint64_t seconds)
+{
+	char text[CS_UTC_SIZE];
+	if (seconds == 0 || seconds > CS_UTC_SECONDS_MAX)
+		return;
+	cs_utc_write(text, seconds);
+	printf("  %-24s %s\n", name, text);
+}
+
 static void print_claims(const struct attest_result *result, bool measurements)
 {
 	for (size_t i = 0; i < result->claim_count; i++) {
@@ -149,18 +160,11 @@ static void print_claims(const struct attest_result *result, bool measurements)
 			continue;
 		if (claim->bytes.p != NULL)
 			printf("  %-24s %s\n", claim->name, hex_of(claim->bytes));
+		else if (strncmp(claim->name, DATES, strlen(DATES)) == 0)
+			print_time(claim->name, claim->number);
 		else
 			printf("  %-24s %llu\n", claim->name, (unsigned long long)claim->number);
 	}
-}
-
-static void print_time(const char *name, uint64_t seconds)
-{
-	char text[CS_UTC_SIZE];
-	if (seconds == 0 || seconds > CS_UTC_SECONDS_MAX)
-		return;
-	cs_utc_write(text, seconds);
-	printf("  %-24s %s\n", name, text);
 }
 
 static void print_verdict(const struct attest_run *run)

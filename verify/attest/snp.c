@@ -207,9 +207,11 @@ static bool check_chip(struct snp_work *snp)
 		return attest_check(result, "chip-id", false,
 				    "an identifier of %zu bytes is not %s's", snp->key.hwid.n,
 				    snp_product_name(snp->product));
-	return attest_check(result, "chip-id", snp_key_is_of_chip(&snp->key, report), "%s",
-			    masked ? "the report does not name its chip"
-				   : "the chip of the certificate");
+	if (masked)
+		return attest_check(result, "chip-id", false, "the report does not name its chip");
+	return attest_check(result, "chip-id", snp_key_is_of_chip(&snp->key, report),
+			    "the report's chip is %s, the certificate's %s",
+			    attest_hex(report->chip_id, 0).text, attest_hex(snp->key.hwid, 0).text);
 }
 
 /* AMD lists revoked ASKs and ASVKs under the ARK, and endorsement keys nowhere: their TCB or chip is
