@@ -64,9 +64,9 @@ static inline enum cs_err tell(struct host *host, enum wire_pipe_type type, uint
 
 static const struct cs_secret seal_root = {{5}};
 
-static inline enum cs_err start_with(struct host *host, struct scene *scene,
-				     const struct cs_bytes *files, size_t count,
-				     const struct cs_hash *first, const struct cs_secret *root)
+static inline enum cs_err start_lineage(struct host *host, struct scene *scene,
+					const struct cs_bytes *files, size_t count,
+					const struct cs_hash *first, const struct cs_secret *root)
 {
 	struct service_launch launch = {.role = CLUSTER_KEY_SERVER,
 					.manifests = files,
@@ -93,7 +93,7 @@ static inline enum cs_err start(struct host *host, struct scene *scene,
 			      .record = host->record};
 	const struct cs_bytes file = scene_manifest_file(scene, text, NULL);
 	host->manifest = scene_manifest_read(scene, text, NULL);
-	return start_with(host, scene, &file, 1, &host->manifest->hash, root);
+	return start_lineage(host, scene, &file, 1, &host->manifest->hash, root);
 }
 
 static inline void stop(struct host *host)

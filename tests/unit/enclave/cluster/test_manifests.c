@@ -114,8 +114,8 @@ static void a_lineage_as_long_as_its_bound(void **state)
 	assert_int_equal(service_manifest(host.service)->number, CLUSTER_MANIFESTS_MAX);
 	stop(&host);
 	/* And a process that is started with all of them. */
-	ok(start_with(&host, scene, files, CLUSTER_MANIFESTS_MAX, &host.manifest->hash,
-		      &seal_root));
+	ok(start_lineage(&host, scene, files, CLUSTER_MANIFESTS_MAX, &host.manifest->hash,
+			 &seal_root));
 	assert_true(cs_hash_eq(&service_manifest(host.service)->hash, &newest->hash));
 	stop(&host);
 	scene_free(scene);
