@@ -109,7 +109,7 @@ def check_for_cluster(program: str, raw: bytes) -> None:
     except OSError as problem:
         raise Bad(f"nothing is signed: `{program} cluster manifest check` has to read it first ({problem.strerror}): --caisson PROGRAM") from None
     if done.returncode:
-        raise Bad(f"nothing is signed: {done.stderr.decode(errors='replace').strip().removeprefix('caisson: -: ')}")
+        raise Bad(f"nothing is signed: {done.stderr.decode(errors='replace').strip().removeprefix('caisson cluster manifest check: -: ')}")
 
 
 def signed_by(inner: bytes, signatures, administrators) -> set:
