@@ -139,7 +139,7 @@ static void print_checks(const struct attest_check *checks, size_t count)
 {
 	static const char *const words[] = {"ok", "NO", "--"};
 	for (size_t i = 0; i < count; i++)
-		printf("  %s  %-24s %s\n", words[checks[i].outcome], checks[i].name,
+		printf("  %s  %-28s %s\n", words[checks[i].outcome], checks[i].name,
 		       checks[i].detail.text);
 }
 

@@ -190,7 +190,7 @@ def test_snp_at_an_offset(verify, tmp_path):
     report = (VECTORS / "snp/dstack/sev_snp_attestation.bin").read_bytes()[4:1188]
     place = folder(tmp_path, "snp/dstack/sev_snp_vcek.pem", "snp/dstack/sev_snp_ask.pem", MILAN)
     out = verify(report, "2026-07-01T00:00:00Z", place, "--no-revocation", code=CONTRAINDICATED)
-    assert out["tcb_status"] == "OutOfDate"
+    assert out["tcb_status"] == "OutOfDate" and said(out, "tcb-level").startswith("OutOfDate: reported ")
 
 
 @pytest.mark.parametrize("key", ["test-vcek-invalid-legacy.der", "test-vcek-invalid-new.der"])
@@ -333,7 +333,7 @@ def test_what_was_compared_with_what(verify, tmp_path):
     assert detail("policy-measurements", measurements=[{**right, "label": "x" * 30, "not_after": "2025-06-19T10:56:10Z"}]) == (
         f"measurements[0] '{'x' * 24}...' is this build, but was until 2025-06-19T10:56:10Z, judged as of 2025-06-19T10:56:11Z")
     assert detail("policy-tcb-evaluation-number", tcb_evaluation_number_min=99) == "the collateral's is 17, the policy's least 99"
-    assert "s before, and at most 1 s may have passed" in detail("policy-collateral-age", collateral_age_max_s=1)
+    assert "s ago, and the policy's most is 1 s" in detail("policy-collateral-age", collateral_age_max_s=1)
     assert detail("policy-report-data", "--report-data", data) == f"{data[:32]}..., as expected"
     assert detail("policy-report-data", "--report-data", "0xaabb") == f"{data[:32]}..., expected is aabb and then zeros"
     rule = {"status": "UpToDate", "tier": "warning"}
@@ -348,8 +348,8 @@ def test_what_failed_says_so(verify, tmp_path):
     raw = (VECTORS / TDX).read_bytes()
     bundle = "dcap/dcap-qvl/tdx_quote_collateral.json"
     out = verify(raw[:100] + bytes([raw[100] ^ 1]) + raw[101:], TDX_AT, bundle, code=CONTRAINDICATED)
-    assert said(out, "quote-signature") == "the attestation key did not sign it"
-    assert said(out, "qe-report-signature") == "the platform's key signed it"
+    assert said(out, "quote-signature") == "the attestation key did not sign the quote"
+    assert said(out, "qe-report-signature") == "the platform's key signed the quoting enclave's report"
     assert said(out, "policy-evidence") == "the evidence does not verify: quote-signature"
     out = verify(raw[:12] + b"\0" + raw[13:], TDX_AT, bundle, code=CONTRAINDICATED)
     assert said(out, "qe-vendor") == "the quoting enclave's vendor is 009a7233f79c4ca9940a0db3957f0607, Intel's 939a7233f79c4ca9940a0db3957f0607"

@@ -180,8 +180,7 @@ static void judge_collateral(struct appraiser *a)
 			verify_time_fresh(a->now, issued_s, policy->collateral_age_max_s) == CS_OK;
 		const uint64_t passed_s = a->now->high_s > issued_s ? a->now->high_s - issued_s : 0;
 		judge(a, "policy-collateral-age", fresh,
-		      "the oldest was issued at %s, %llu s before, and at most %llu s may have "
-		      "passed",
+		      "the oldest was issued at %s, %llu s ago, and the policy's most is %llu s",
 		      date(issued_s).text, (unsigned long long)passed_s,
 		      (unsigned long long)policy->collateral_age_max_s);
 		if (!fresh)

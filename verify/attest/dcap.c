@@ -245,10 +245,12 @@ static bool signed_by(struct run *run, struct cs_bytes key, struct cs_bytes mess
 }
 
 static void check_signature(struct run *run, const char *name, const char *whose,
-			    struct cs_bytes key, struct cs_bytes bytes, struct cs_bytes signature)
+			    struct cs_bytes key, const char *what, struct cs_bytes bytes,
+			    struct cs_bytes signature)
 {
 	const bool good = signed_by(run, key, bytes, signature);
-	attest_check(run->result, name, good, "%s %s it", whose, good ? "signed" : "did not sign");
+	attest_check(run->result, name, good, "%s %s %s", whose, good ? "signed" : "did not sign",
+		     what);
 }
 
 static void check_signatures(struct run *run)
@@ -258,13 +260,14 @@ static void check_signatures(struct run *run)
 	struct cs_digest digest = cs_digest_join(CS_SHA256, bound, CS_LEN(bound));
 	run->qe = dcap_sgx_report(quote->qe_report);
 	check_signature(run, "qe-report-signature", "the platform's key", run->leaf->key.point,
-			quote->qe_report, quote->qe_report_signature);
+			"the quoting enclave's report", quote->qe_report,
+			quote->qe_report_signature);
 	/* As Intel's library: what follows the hash in the report data is not looked at. */
 	attest_check_same(run->result, "qe-report-data", "the quoting enclave's report data",
 			  cs_bytes(run->qe.report_data.p, digest.n),
 			  "the hash of the attestation key", cs_digest_view(&digest));
 	check_signature(run, "quote-signature", "the attestation key", quote->attestation_key,
-			quote->signed_part, quote->signature);
+			"the quote", quote->signed_part, quote->signature);
 }
 
 /* ---- what Intel says about such a platform ---- */
@@ -409,8 +412,8 @@ static bool check_module(struct run *run)
 	const bool right = cs_bytes_eq(run->td.seam_attributes, CS_BYTES_OF(none)) &&
 			   cs_bytes_eq(run->td.seam_attributes, CS_BYTES_OF(module->attributes));
 	return attest_check(run->result, "tdx-module", right,
-			    "the TDX module has TCB info's signer, its attributes are %s, TCB "
-			    "info's %s, and zero is due",
+			    "the TDX module has TCB info's signer; its attributes are %s, TCB "
+			    "info's %s, and both have to be zero",
 			    attest_hex(run->td.seam_attributes, 0).text,
 			    attest_hex(CS_BYTES_OF(module->attributes), 0).text);
 }

@@ -248,7 +248,8 @@ static enum cs_err check_certificate(struct attest_work *work,
 		     x509_dates(certificate->not_before_s, certificate->not_after_s, &work->in->now)
 			     .text);
 	attest_check(result, "ratls-extensions", !certificate->critical_unknown,
-		     "no critical extension that is not read");
+		     "%s critical extension that is not read",
+		     certificate->critical_unknown ? "there is a" : "no");
 	if (!cs_bytes_eq(certificate->issuer, certificate->subject)) {
 		attest_skip(result, "ratls-signature",
 			    "not self-signed: its issuer vouches for it");

@@ -169,8 +169,10 @@ static enum cs_err check_crls(struct plain *plain, const struct x509_path *path)
 	}
 	if (is_fatal(err))
 		return err;
+	const struct cs_bytes issuer = x509_common_name(path->certificates[i]->subject);
 	if (err == CS_ERR_NOT_FOUND)
-		cs_why_write(&why, "no list of revoked keys of issuer %zu", i);
+		cs_why_write(&why, "no list of what \"%.*s\" has revoked",
+			     (int)(issuer.n < 64 ? issuer.n : 64), (const char *)issuer.p);
 	work->result->revocation = err == CS_OK;
 	(void)attest_check(work->result, "tpm-crl", err == CS_OK, "%s",
 			   err == CS_OK ? "nobody on the path is revoked" : why.text);
@@ -237,7 +239,7 @@ enum cs_err tpm_key_admit(struct tpm_admitted *out, bool *good, struct attest_wo
 	*good = *good && attest_result_verified(work->result) &&
 		attest_check(work->result, "ek-template",
 			     tpm_drawn_sizes(&seed_size, &padding_size, &ek.key),
-			     "RSA-2048 or -3072, P-256 or P-384");
+			     "it has to be of RSA-2048 or -3072, P-256 or P-384");
 	*out = (struct tpm_admitted){.ek = ek.key, .ak = plain.key};
 	tpm_name(out->name, plain.area.area);
 	return CS_OK;
