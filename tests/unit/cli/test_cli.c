@@ -207,8 +207,6 @@ static void wrong_usage_is_2(void **state)
 		"keygen",
 		"keygen --seal-root a --operator b",
 		"keygen --recovery a --operator b",
-		"cluster manifest check",
-		"cluster manifest check /nowhere/at/all",
 		"cluster recovery approve",
 		"cluster recovery restore",
 		"config check",
