@@ -103,9 +103,8 @@ enum cli_exit attest_document_check(struct attest_run *run)
 		attest_skip(&run->result, "nonce",
 			    "no --nonce: it may be evidence of another time");
 	else
-		(void)attest_check(&run->result, "nonce",
-				   cs_bytes_eq(cs_bytes(nonce, n), run->document_nonce),
-				   "the document's is --nonce, and report data binds it");
+		(void)attest_check_same(&run->result, "nonce", "the document's nonce",
+					run->document_nonce, "that of --nonce", cs_bytes(nonce, n));
 	return CLI_OK;
 }
 

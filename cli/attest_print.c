@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Claims that are Unix seconds. */
+#define DATES "certificate_not_"
+
 static const char *hex_of(struct cs_bytes bytes)
 {
 	static char text[2 * GATEWAY_ATTEST_CLAIM_SIZE_MAX + 1];
@@ -46,8 +49,17 @@ static void print_checks(const struct attest_check *checks, size_t count)
 {
 	static const char *const words[] = {"ok", "NO", "--"};
 	for (size_t i = 0; i < count; i++)
-		printf("  %s  %-24s %s\n", words[checks[i].outcome], checks[i].name,
+		printf("  %s  %-28s %s\n", words[checks[i].outcome], checks[i].name,
 		       checks[i].detail.text);
+}
+
+static void print_time(const char *name, uint64_t seconds)
+{
+	char text[CS_UTC_SIZE];
+	if (seconds == 0 || seconds > CS_UTC_SECONDS_MAX)
+		return;
+	cs_utc_write(text, seconds);
+	printf("  %-24s %s\n", name, text);
 }
 
 static void print_claims(const struct attest_result *result, bool measurements)
@@ -58,18 +70,11 @@ static void print_claims(const struct attest_result *result, bool measurements)
 			continue;
 		if (claim->bytes.p != NULL)
 			printf("  %-24s %s\n", claim->name, hex_of(claim->bytes));
+		else if (strncmp(claim->name, DATES, strlen(DATES)) == 0)
+			print_time(claim->name, claim->number);
 		else
 			printf("  %-24s %llu\n", claim->name, (unsigned long long)claim->number);
 	}
-}
-
-static void print_time(const char *name, uint64_t seconds)
-{
-	char text[CS_UTC_SIZE];
-	if (seconds == 0 || seconds > CS_UTC_SECONDS_MAX)
-		return;
-	cs_utc_write(text, seconds);
-	printf("  %-24s %s\n", name, text);
 }
 
 static void print_verdict(const struct attest_run *run)

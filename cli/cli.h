@@ -69,6 +69,12 @@ void cli_print_json(const struct cli *cli, json_t *json);
 /* keys.c: text and a line break into a new file of mode 600; refuses to overwrite one. */
 enum cli_exit cli_write_secret(struct cli *cli, const char *path, const char *text);
 
+/* ---- input.c ---- */
+/* A file, or standard input where path is "-": malloc'd, with a zero behind a file. An empty input, and what is
+ * larger, is a failure of usage, which is printed. */
+enum cli_exit cli_read_file(struct cli *cli, uint8_t **bytes, size_t *size, const char *path,
+			    size_t size_max);
+
 /* ---- client.c ---- */
 /* Members of an answer: "" and 0 where there is none of that type. */
 const char *cli_text_of(const json_t *json, const char *name);
@@ -210,6 +216,7 @@ enum cli_exit cli_cluster_promote(struct cli *cli);
 enum cli_exit cli_cluster_rotate(struct cli *cli);
 enum cli_exit cli_cluster_revoke(struct cli *cli);
 enum cli_exit cli_cluster_manifest(struct cli *cli);
+enum cli_exit cli_cluster_manifest_check(struct cli *cli);
 enum cli_exit cli_cluster_seal(struct cli *cli);
 enum cli_exit cli_cluster_open(struct cli *cli);
 enum cli_exit cli_cluster_share(struct cli *cli);

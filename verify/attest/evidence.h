@@ -215,10 +215,21 @@ CS_NODISCARD enum cs_err simulated_verify(struct attest_work *work, struct cs_by
 CS_NODISCARD enum cs_err attest_verify_inside(struct attest_work *work,
 					      const struct attest_evidence *evidence);
 
+/* Bytes in a sentence: sixteen of them from `from` on, with dots where there are others. */
+struct attest_hex {
+	char text[2 * 16 + 2 * 3 + 1];
+};
+struct attest_hex attest_hex(struct cs_bytes bytes, size_t from);
+/* Where sixteen bytes of the one are not sixteen bytes of the other. */
+size_t attest_hex_from(struct cs_bytes one, struct cs_bytes other);
+
 /* Append a check; more than ATTEST_CHECKS_MAX is a bug. attest_check returns whether it passed, so
  * that `if (!attest_check(…)) return CS_OK;` ends where nothing further makes sense. */
 bool attest_check(struct attest_result *result, const char *name, bool passed, const char *format,
 		  ...) CS_PRINTF(4, 5);
+/* Are they the same? Says both where they are not: "WHAT is 5f0c..., WANTED_WHAT 91eb...". */
+bool attest_check_same(struct attest_result *result, const char *name, const char *what,
+		       struct cs_bytes got, const char *wanted_what, struct cs_bytes wanted);
 void attest_skip(struct attest_result *result, const char *name, const char *format, ...)
 	CS_PRINTF(3, 4);
 /* Append a claim; more than ATTEST_CLAIMS_MAX is a bug. A claim's bytes must live as long as the
