@@ -483,14 +483,23 @@ def test_refusals(world, status, method, path, body):
 
 
 def test_keys_and_scopes(world, described):
-    """401 and 403 of every operation that has scopes."""
+    """401 and 403 of every operation that has scopes: to no key that is known, to a peer's, and to one that has every scope but this."""
     gateway = world.gateways[0]
-    for path, method, operation in described.operations():
-        if not operation["security"]:
-            continue
-        at = path.replace("{id}", NO_ID).replace("{event}", "1")
+    wanted = {(path, method): operation["security"][0]["key"] for path, method, operation in described.operations() if operation["security"]}
+    scopes = set().union(*wanted.values()) - {"peer"}
+    assert scopes >= {"read", "send", "operate", "webhook"} and all(len(names) == 1 for names in wanted.values())
+    keys = {"peer": gateway.key}
+    for scope in scopes:
+        made = gateway.caisson("keys", "create", f"all-but-{scope}", "--scopes", ",".join(sorted(scopes - {scope} | {"sponsor"})), "--config", str(gateway.config), "--json")
+        keys[scope] = json.loads(made.stdout)["key"]
+    # The scope that this one has opens a door: a key that is not known yet would get 401.
+    wait_for(lambda: all(gateway.request("GET", "/v1/chains", key=keys[scope])[0] == (403 if scope == "read" else 200) for scope in scopes), 10, "the new keys")
+    for (path, method), (scope,) in wanted.items():
+        at = path.replace("{id}", NO_ID).replace("{event}", "1").replace("{n}", "1")
         ask(gateway, 401, method.upper(), at, key="not-a-key-of-this-gateway-at-all")
-        ask(gateway, 403, method.upper(), at, key=gateway.key if operation["security"] == [{"key": ["peer"]}] else gateway.peer_key)
+        assert f"scope {scope}" in ask(gateway, 403, method.upper(), at, key=keys[scope])["detail"], (path, method)
+        if scope != "peer":
+            ask(gateway, 403, method.upper(), at, key=gateway.peer_key)
 
 
 def test_a_body_that_is_too_large(world, described):
