@@ -468,6 +468,9 @@ bool gateway_pool_has_better(const struct gateway_chain *chain,
 bool gateway_pool_is_out(const struct gateway_chain *chain);
 /* A sentence where it is out, else NULL. */
 const char *gateway_pool_trouble(const struct gateway_chain *chain);
+/* What waits for this account, with whom to send money to: the text, which is the caller's. */
+const char *gateway_no_funds_why(const struct gateway_chain *chain, size_t index,
+				 const char *trouble, char *text, size_t size);
 /* What it waits for where its chain's pool is out, with whom to send money to; NULL: for something else. Nothing of it
  * is written: it is true for as long as the pool is out. The text is in the caller's. */
 const char *gateway_unpaid_why(struct gateway *gateway, const struct gateway_message *message,
@@ -517,6 +520,10 @@ uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
 /* The contract's function, or who signed it. */
 const char *gateway_kind_name(enum gateway_kind kind);
+/* What a sponsored submission that no node took yet waits for: the operator's account, or those before it; NULL: for
+ * none of these. Nothing of it is written: it ends with what it tells of. The text is the caller's. */
+const char *gateway_sponsored_why(const struct gateway_chain *chain, uint64_t n, char *text,
+				  size_t size);
 /* With the chain's adapter made. */
 void gateway_submit_start(struct gateway_chain *chain);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
