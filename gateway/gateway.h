@@ -75,6 +75,8 @@ struct gateway_peer {
 	bool reachable;                              /* as the newest call says */
 	bool is_judged;                              /* there was a call */
 	uint64_t manifest_told;                      /* newer than ours, of a statement of its */
+	uint64_t held_after_ms;                      /* what of it waits here is looked at then */
+	uint32_t held_tries;                         /* looks of which nothing came */
 	bool gone;                                   /* the configuration has it no more */
 	struct gateway_attested_peer attested;       /* its enclave */
 	struct gateway_peer_attested attested_asked; /* how it is asked; texts of a configuration */
@@ -613,10 +615,12 @@ void gateway_peers_pump(struct gateway *gateway);
 /* What the outbox holds for a peer after a cursor: an object with instance, items, next. NULL when
  * there is nothing. */
 json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t after, bool *more);
-/* Takes the items of a push or a pull. *cursor: everything up to it has been taken. */
+/* Takes the items of a push or a pull. *cursor: everything up to it is written down, taken or to be. */
 CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer,
 					   const json_t *body, uint64_t *cursor,
 					   struct cs_why *why);
+/* Looks at what of a peer waits here (journal_held.h), when it is time. */
+void gateway_peer_take_held(struct gateway_peer *peer);
 /* Writes into the outbox of the peer of this route, inside a writer. */
 CS_NODISCARD enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind,
 					   uint64_t ref);
