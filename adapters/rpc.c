@@ -290,6 +290,12 @@ static void no_answer(struct rpc_endpoint *endpoint, struct failure *failure,
 			    0, response->why);
 }
 
+static uint64_t retry_after_ms(const struct host_http_response *response)
+{
+	return adapter_retry_after_ms(host_http_response_header(response, "Retry-After"),
+				      host_wall_ms());
+}
+
 static void no_json_rpc(struct rpc_endpoint *endpoint, struct failure *failure,
 			const struct host_http_response *response, const char *why)
 {
@@ -301,12 +307,11 @@ static void no_json_rpc(struct rpc_endpoint *endpoint, struct failure *failure,
 		snprintf(failure->why, sizeof(failure->why), "HTTP status %d", response->status);
 	else
 		snprintf(failure->why, sizeof(failure->why), "%.119s", why);
-	rpc_endpoint_failed(
-		endpoint, failure->class,
-		http && failure->class != ADAPTER_RPC_LIMIT ? ADAPTER_FAILURE_HTTP
-							    : failure_of(failure->class),
-		adapter_retry_after_ms(host_http_response_header(response, "Retry-After")),
-		failure->why);
+	rpc_endpoint_failed(endpoint, failure->class,
+			    http && failure->class != ADAPTER_RPC_LIMIT
+				    ? ADAPTER_FAILURE_HTTP
+				    : failure_of(failure->class),
+			    retry_after_ms(response), failure->why);
 }
 
 /* Takes it apart and counts for its endpoint what it is. NULL: it is none, *failure says why. */
@@ -338,10 +343,8 @@ static struct answer *read_answer(const struct rpc_leg *leg, struct failure *fai
 	}
 	answer->bad = worst(answer->replies, leg->count);
 	if (answer->bad != NULL) {
-		uint64_t pause_ms =
-			adapter_retry_after_ms(host_http_response_header(response, "Retry-After"));
 		rpc_endpoint_failed(endpoint, answer->bad->class, failure_of(answer->bad->class),
-				    pause_ms, answer->bad->why);
+				    retry_after_ms(response), answer->bad->why);
 	} else {
 		rpc_endpoint_took(endpoint, response->took_us / 1000);
 		rpc_endpoint_answered(endpoint, leg->probe);

@@ -1,6 +1,7 @@
 /* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
  * so that it is true after a restart too. */
 #include "gateway/gateway.h"
+#include "gateway/journal_held.h"
 #include "gateway/webhooks.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
@@ -512,6 +513,10 @@ static void collect_peer(struct gateway *gateway, const struct gateway_peer *pee
 	      LABELS({"peer", peer->name}), peer->reachable);
 	if (gateway_journal_backlog(gateway->journal, peer->name, &waiting) == CS_OK)
 		gauge(gateway, "caisson_peer_outbox", "Items that a peer has not taken yet.",
+		      LABELS({"peer", peer->name}), (double)waiting);
+	if (gateway_journal_held_count(gateway->journal, peer->name, &waiting) == CS_OK)
+		gauge(gateway, "caisson_peer_held",
+		      "Items of a peer that wait here for a key, or for a newer manifest.",
 		      LABELS({"peer", peer->name}), (double)waiting);
 }
 

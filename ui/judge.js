@@ -47,7 +47,7 @@ function ofChain(chain) {
 	for (const account of chain.accounts.filter((a) => a.low))
 		found.push((account.balance === '0' ? alarm : warning)(`low ${chain.id} ${account.role} ${account.index}`,
 			`The ${account.role} account${account.index ? ` ${account.index}` : ''} on ${chain.id} runs out of money`,
-			account.calls === null ? 'It has nothing.' : `It pays for ${many(account.calls, 'more call', 'more calls')}.`,
+			account.cannot_pay ? 'It could not pay for its next transaction.' : account.calls === null ? 'It has nothing.' : `It pays for ${many(account.calls, 'more call', 'more calls')}.`,
 			`Send some to ${account.address}.`));
 	return found;
 }

@@ -2,8 +2,10 @@
 messages, and the page and the command line say so until it is heard again."""
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -51,7 +53,40 @@ def test_a_node_hangs_and_comes_back(world):
     wait_for(lambda: well(world), 150, "its websocket, listened to again", 1)
 
 
-def test_blocks_of_a_ledger_are_named_by_their_height(world):
-    """By a transaction they are not found: it says so, and is no failure that passes."""
+def missed(world: World, payload: bytes) -> tuple[str, dict]:
+    """A message, and its transaction's receipt, that the first gateway will not come to read: its journal has a cursor above it."""
+    gateway, rpc = world.gateways[0], world.chains[0].rpc
+    gateway.stop()
+    message, receipt = world.commit(payload)
+    rpc.wait_blocks(2)
+    head = rpc.block(rpc.block_number())
+    cursor = (1).to_bytes(8, "big") + int(head["number"], 16).to_bytes(8, "big") + bytes.fromhex(head["hash"][2:])
+    with sqlite3.connect(gateway.folder / "journal.db", timeout=30) as journal:
+        assert journal.execute("UPDATE meta SET value=? WHERE name LIKE 'cursor:%'", (cursor,)).rowcount == 1
+    journal.close()
+    gateway.restart()
+    return message, receipt
+
+
+def test_a_transaction_of_a_ledger_that_was_missed(world):
+    """Its node says in which block it is; that is read again, and the message is proven as every other one."""
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    message, receipt = missed(world, b"missed")
+    height = int(receipt["blockNumber"], 16)
+    wait_for(lambda: gateway.get("/v1/chains")["chains"][0]["cursor"] > height, 60, "the cursor above it", 0.2)
+    assert gateway.message(message) is None
+    run = gateway.caisson("observe", chain, "--tx", receipt["transactionHash"], "--json")
+    assert run.returncode == 0, run
+    found = json.loads(run.stdout)
+    event, = found["events"]
+    assert (event["event"], event["id"], event["height"], event["taken"]) == ("committed", message, height, True)
+    assert (found["from_height"], found["to_height"], found["found"], found["taken"]) == (height, height, 1, 1)
+    gateway.ends(message)
+    status, again = gateway.request("POST", "/v1/operator/observe", {"chain": chain, "tx": receipt["transactionHash"]})
+    assert (status, again["found"], again["taken"], again["events"][0]["state"]) == (200, 1, 0, "finalized")
+
+
+def test_a_transaction_that_no_node_of_a_ledger_has(world):
+    """It says so, and is no failure that passes."""
     run = world.gateways[0].caisson("observe", world.chains[0].caip2, "--tx", "0x" + "11" * 32)
-    assert run.returncode == EXIT_REFUSED and "501" in run.stderr and "name the heights" in run.stderr, run
+    assert run.returncode == EXIT_REFUSED and "404" in run.stderr and "no block with it" in run.stderr, run

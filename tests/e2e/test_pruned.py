@@ -17,8 +17,12 @@ RECEIPTS = ("eth_getBlockReceipts", "eth_getTransactionReceipt")
 
 
 class Pruning(Between):
-    """The first chain's node keeps receipts of blocks above `pruned` alone."""
+    """The first chain's node keeps receipts of blocks above `pruned` alone, none of those that are `gone`, and others of those `forged`."""
     pruned = -1
+
+    def __init__(self, *args, **named):
+        self.gone, self.forged = set(), set()
+        super().__init__(*args, **named)
 
     def write_gateways(self) -> None:
         super().write_gateways()
@@ -32,7 +36,11 @@ class Pruning(Between):
         if call["method"] not in RECEIPTS or not reply.get("result"):
             return reply
         found = reply["result"] if isinstance(reply["result"], list) else [reply["result"]]
-        return dict(reply, result=None) if int(found[0]["blockNumber"], 16) <= self.pruned else reply
+        height = int(found[0]["blockNumber"], 16)
+        if height in self.forged:
+            for receipt in found:
+                receipt["cumulativeGasUsed"] = hex(int(receipt["cumulativeGasUsed"], 16) + 1)
+        return dict(reply, result=None) if height <= self.pruned or height in self.gone else reply
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +70,13 @@ def pruned(world, message: str) -> None:
     gateway.restart()
 
 
+def not_signed(gateway) -> list[str]:
+    return [line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line]
+
+
 def refusals(gateway, message: str) -> list[float]:
     """When the log said that it was not signed, in seconds."""
-    lines = (line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line and message[2:] in line)
+    lines = (line for line in not_signed(gateway) if message[2:] in line)
     return [datetime.fromisoformat(re.search(r"\d{4}-\S+Z", line)[0]).timestamp() for line in lines]
 
 
@@ -102,6 +114,34 @@ def test_what_was_not_kept_waits_for_a_node(world):
     assert gateway.message(message)["state"] == "final" and not kept(gateway, message)
     world.pruned = -1
     gateway.ends(message)
+
+
+@pytest.mark.parametrize("how, why", [("gone", "unavailable: the node has the block and no receipts"), ("forged", "rpc-lie: ")])
+def test_one_that_cannot_be_shown_holds_up_no_other(world, how, why):
+    """Of those that are signed together: it waits with a reason of its own, and the others are signed with the first try."""
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    settings(gateway, proofs_after_s=0, proofs_mb=0)
+    verb(gateway, "pause", chain)
+    messages = [world.send(b"%d of five, %s" % (i, how.encode())) for i in range(5)]
+    for message in messages:
+        gateway.reaches(message, "final")
+    heights = [gateway.message(message)["sent"]["block"] for message in messages]
+    bad, height = messages.pop(2), heights[2]
+    assert heights.count(height) == 1
+    before = len(not_signed(gateway))
+    getattr(world, how).add(height)
+    gateway.stop()
+    gateway.restart()  # what it had of the receipts in memory is gone
+    verb(gateway, "resume", chain)
+    for message in messages:
+        gateway.ends(message)
+    wait_for(lambda: (gateway.message(bad)["why"] or "").startswith(why), END_TIMEOUT_S, "its reason", 0.2)
+    lines = not_signed(gateway)[before:]
+    assert lines and all("count=1 " in line and bad[2:] in line for line in lines), lines
+    assert gateway.message(bad)["state"] == "final"
+    getattr(world, how).clear()
+    gateway.ends(bad)
+    assert gateway.message(bad)["why"] is None
 
 
 def stored(gateway, query: str, *values):
