@@ -7,13 +7,15 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
 from lib.rpc import wait_for
-from lib.world import World
+from lib.world import World, account
 
 EXIT_REFUSED = 3
+SOON_S = 5  # half of the time that a request to a node may take
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +38,12 @@ def test_a_node_hangs_and_comes_back(world):
     first, follower = world.gateways[0], world.chains[0].follower
     first.ends(world.send(b"by the first node"))
     wait_for(lambda: endpoint(world)["state"] == "ok", 30, "the first node, well", 0.2)
+    body = {"to": account(world.sides[1], world.sides[1].app.address), "payload": "0x00", "mode": "prepare"}
     os.kill(follower.pid, signal.SIGSTOP)
     try:
+        begin = time.monotonic()
+        assert first.post("/v1/messages", body)["transactions"]
+        assert time.monotonic() - begin < SOON_S, "what asks for the newest state waits for the node that hangs"
         sent = [world.send(b"while it hangs %d" % i) for i in range(3)]
         for message_id in sent:
             first.ends(message_id)
