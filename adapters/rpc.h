@@ -129,8 +129,7 @@ struct adapter_rpc_options {
 	adapter_rpc_check *check; /* NULL: every answer holds that can be read */
 };
 #define ADAPTER_RPC_DEFAULT (&(const struct adapter_rpc_options){.pin = ADAPTER_RPC_ANY})
-#define ADAPTER_RPC_READ                                                                           \
-	(&(const struct adapter_rpc_options){.pin = ADAPTER_RPC_ANY, .read = true})
+#define ADAPTER_RPC_READ (&(const struct adapter_rpc_options){.pin = ADAPTER_RPC_ANY, .read = true})
 
 /* replies[count] in the order of the calls; each has its own class and names the endpoint that gave it:
  * what belongs together is asked of that one (pin). Only a request that fits one batch is hedged, so
