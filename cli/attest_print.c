@@ -121,6 +121,7 @@ json_t *attest_json(const struct attest_run *run)
 	json_object_set_new(json, "whole_machine", json_boolean(run->appraisal.whole_machine));
 	json_object_set_new(json, "insecure", json_boolean(run->appraisal.insecure));
 	json_object_set_new(json, "collateral", collateral_json(result));
+	json_object_set_new(json, "until", time_json(result->until_s));
 	json_object_set_new(json, "at", time_json(run->in.now.low_s));
 	json_object_set_new(json, "checks", checks);
 	if (run->document != NULL)
