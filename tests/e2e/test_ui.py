@@ -310,6 +310,9 @@ def test_a_registration_on_the_ledger_is_an_alarm_before_it_ends(world, page, st
     found = [a for a in found if a["key"] == "registration own eip155:1"]
     assert [(a["level"], alarm[1] in a["what"], alarm[2] in a["why"]) for a in found] == ([(alarm[0], True, True)] if alarm else [])
     assert all("our enclave of eip155:1" in a["what"] for a in found)
+    shown = page.run(f"import('{gateway.url}/ui/views.js').then(m => m.identity({now_s * 1000}, {{enclave: {json.dumps(gateway.get('/v1/enclave'))}, "
+                     f"status: {json.dumps(status)}, insecure: []}}).filter(Boolean).map((e) => e.textContent).join('\\n'))")
+    assert "Registered on the ledger" in shown and f"eip155:1own{state.replace('_', ' ')}" in shown
 
 
 @pytest.mark.parametrize("left_s, alarm", [(None, None), (43201, None), (43199, ("warning", "needs a final block")), (0, ("alarm", "is of no use any more"))])
