@@ -51,6 +51,7 @@ CASES = {
     # Time begins at 0 here: six days from then on, and a week and an hour.
     "CaissonRegistrationEnds": (15, {f"caisson_registration_expires_timestamp_seconds{{{REGISTERED}}}": ("518400x30", "608400x30")}),
     "CaissonRegistrationInactive": (5, {f"caisson_registration_active{{{REGISTERED}}}": ("0x30", "0x1 1x30")}),
+    "CaissonClusterCertificateEnds": (55, {'caisson_cluster_certificate_expires_timestamp_seconds{instance="w",role="worker"}': ("3600x120", "3600x31 5400x90"), 'caisson_cluster_certificate_life_seconds{instance="w",role="worker"}': ("3600x120", "3600x120")}),
     "CaissonLedgerConflict": (1, {'caisson_ledger_conflicts{instance="g"}': ("1x30", "0x30")}),
     "CaissonLedgerNotWritten": (15, {'caisson_ledger_backlog{instance="g"}': ("5x30", "5x30"), 'caisson_ledger_writing{instance="g"}': ("0x30", "1x30")}),
 }
