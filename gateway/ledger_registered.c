@@ -1,4 +1,4 @@
-/* Whose registrations on the ledger are looked at: our enclave's, and the remotes'. */
+/* Whose registrations on the ledger are looked at: our enclave's, and the remotes'; and the event of a change. */
 #include "gateway/ledger.h"
 
 #include <stdio.h>
@@ -60,8 +60,29 @@ static size_t list(void *ctx, struct ledger_registered_who *who)
 	return count;
 }
 
+/* ---- telling it ---- */
+
+struct telling {
+	struct gateway *gateway;
+	const char *detail;
+};
+
+static enum cs_err write_event(void *context)
+{
+	const struct telling *telling = context;
+	return gateway_journal_event(telling->gateway->journal, "ledger.registration", NULL,
+				     telling->detail);
+}
+
+static void tell(void *ctx, const char *detail)
+{
+	struct gateway *gateway = ((struct gateway_ledger *)ctx)->gateway;
+	if (gateway_write(gateway, write_event, &(struct telling){gateway, detail}) != CS_OK)
+		log_warn("registration.not_told", LOG_TEXT("what", detail));
+}
+
 void ledger_registered_start(struct gateway_ledger *ledger)
 {
 	ledger->watch = ledger_registered_watch_new(ledger->gateway->loop, ledger->service.client,
-						    list, ledger);
+						    list, tell, ledger);
 }

@@ -303,8 +303,8 @@ enum cs_err oracle_ledger_start(struct oracle *oracle, struct cs_why *why)
 						  .sig = oracle->sig};
 	oracle_journal_keep_answers(oracle->journal);
 	CS_TRY(ledger_service_start(&ledger->service, why));
-	ledger->watch =
-		ledger_registered_watch_new(oracle->loop, ledger->service.client, own_keys, ledger);
+	ledger->watch = ledger_registered_watch_new(oracle->loop, ledger->service.client, own_keys,
+						    NULL, ledger);
 	return CS_OK;
 }
 

@@ -149,7 +149,7 @@ function routeRow(status, chain, way) {
 }
 
 const DONE = { 'chain.reorg': 'blocks taken back', 'chain.diverged': 'another history', 'chain.frozen': 'frozen', 'chain.reorg_held': 'waits for an operator', 'request.failed': 'request failed',
-	'message.refused': 'held up', 'peer.attested': 'a peer’s enclave', 'ledger.conflict': 'contradicted', message: '' };
+	'message.refused': 'held up', 'peer.attested': 'a peer’s enclave', 'ledger.conflict': 'contradicted', 'ledger.registration': 'a registration', message: '' };
 
 const eventRow = (event) => h('li', { 'data-key': event.cursor }, clock(event.time_ms), ' ',
 	event.id ? h('a', { href: `#/message/${event.id}/${event.side}`, title: event.id }, shortened(event.id)) : null, ' ',

@@ -1,16 +1,19 @@
 /* One look after the other; in each, steps that follow from the answers of those before. */
 #include "relay_state/client/registered_watch.h"
 
+#include "core/utc.h"
 #include "host/alloc.h"
 #include "host/json_values.h"
 #include "host/log.h"
 #include "host/loop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* After a look that came to nothing, and while there is nobody to ask about. */
 #define LOOK_AGAIN_MS 2000u
+#define DETAIL_SIZE (CS_CAIP2_SIZE_MAX + 100u)
 #define ACTIVE "caisson_registration_active"
 #define EXPIRES "caisson_registration_expires_timestamp_seconds"
 
@@ -75,6 +78,7 @@ struct registration {
 struct ledger_registered_watch {
 	struct ledger_client *client;
 	ledger_registered_list *list;
+	ledger_registered_tell *tell;
 	void *ctx;
 	struct host_timer *timer;
 	size_t known_count;
@@ -174,7 +178,7 @@ static const char *of_whom(const struct registration *one)
 	return one->is_own ? "own" : "remote";
 }
 
-static void tell(const struct registration *one, uint64_t time_s)
+static void log_it(const struct registration *one, uint64_t time_s)
 {
 	const struct ledger_registered *now = &one->now;
 	if (now->standing == LEDGER_STANDING_ACTIVE && !one->ends_soon)
@@ -186,11 +190,32 @@ static void tell(const struct registration *one, uint64_t time_s)
 			 LOG_U64("in_s", now->expires_s - time_s),
 			 LOG_TEXT("then", "the ledger takes nothing that it signs, unless it is "
 					  "registered again before"));
-	else if (now->expires_s != 0 || one->is_needed)
+	else
 		log_warn("registration.inactive", LOG_TEXT("of", of_whom(one)),
 			 LOG_TEXT("chain", one->name),
 			 LOG_TEXT("state", ledger_standing_name(now->standing)),
 			 LOG_U64("expires_s", now->expires_s));
+}
+
+/* What was never registered, and need not be, is nobody's business. */
+static void tell_it(const struct ledger_registered_watch *watch, const struct registration *one,
+		    bool is_change)
+{
+	const struct ledger_registered *now = &one->now;
+	const bool is_fine = now->standing == LEDGER_STANDING_ACTIVE && !one->ends_soon;
+	char until[CS_UTC_SIZE] = "";
+	char detail[DETAIL_SIZE];
+	if (now->expires_s == 0 && !one->is_needed)
+		return;
+	log_it(one, watch->time_s);
+	if (!watch->tell || (is_fine && !is_change))
+		return;
+	if (now->expires_s > 0 && now->expires_s <= CS_UTC_SECONDS_MAX)
+		cs_utc_write(until, now->expires_s);
+	(void)snprintf(detail, sizeof(detail), "%s %s %s%s%s%s", of_whom(one), one->name,
+		       ledger_standing_name(now->standing), one->ends_soon ? ", ends soon" : "",
+		       until[0] ? ", until " : "", until);
+	watch->tell(watch->ctx, detail);
 }
 
 static const struct registration *before(const struct ledger_registered_watch *watch,
@@ -220,7 +245,7 @@ static void end_look(struct ledger_registered_watch *watch)
 		one->ends_soon = ledger_registered_ends_soon(&one->now, watch->time_s);
 		if (!was || was->now.standing != one->now.standing ||
 		    was->ends_soon != one->ends_soon)
-			tell(one, watch->time_s);
+			tell_it(watch, one, was != NULL);
 		const uint64_t own_ms = ledger_registered_pause_ms(&one->now, watch->time_s);
 		if (own_ms < pause_ms)
 			pause_ms = own_ms;
@@ -339,11 +364,13 @@ static void look(void *context)
 
 struct ledger_registered_watch *ledger_registered_watch_new(struct host_loop *loop,
 							    struct ledger_client *client,
-							    ledger_registered_list *list, void *ctx)
+							    ledger_registered_list *list,
+							    ledger_registered_tell *tell, void *ctx)
 {
 	struct ledger_registered_watch *watch = host_calloc(1, sizeof(*watch));
 	watch->client = client;
 	watch->list = list;
+	watch->tell = tell;
 	watch->ctx = ctx;
 	watch->timer = host_timer_new(loop, look, watch);
 	host_timer_start(watch->timer, 0, 0);

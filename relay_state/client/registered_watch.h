@@ -34,13 +34,14 @@ struct ledger_registered_who *ledger_registered_find(struct ledger_registered_wh
 
 /* Whom to ask about now, at most LEDGER_REGISTERED_MAX; 0: nobody yet. */
 typedef size_t ledger_registered_list(void *ctx, struct ledger_registered_who *list);
+/* What changed, beside the line in the log: whose, the state, the end; and at the first look what is wrong. */
+typedef void ledger_registered_tell(void *ctx, const char *detail);
 
 struct ledger_registered_watch;
-/* The client and ctx live longer. Looks for the first time in a later turn of the loop. */
-struct ledger_registered_watch *ledger_registered_watch_new(struct host_loop *loop,
-							    struct ledger_client *client,
-							    ledger_registered_list *list,
-							    void *ctx);
+/* The client and ctx live longer; tell NULL: the log is enough. Looks for the first time in a later turn of the loop. */
+struct ledger_registered_watch *
+ledger_registered_watch_new(struct host_loop *loop, struct ledger_client *client,
+			    ledger_registered_list *list, ledger_registered_tell *tell, void *ctx);
 /* After the client is freed, so that no answer comes any more. NULL is allowed. */
 void ledger_registered_watch_free(struct ledger_registered_watch *watch);
 

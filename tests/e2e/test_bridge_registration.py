@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
 
 import pytest
@@ -64,6 +65,14 @@ def figures(world: World, side: int) -> dict[tuple[str, str, str], float]:
     return {(name, of, chain): float(value) for name, of, chain, value in rows}
 
 
+def events(world: World, side: int, of: int) -> list[str]:
+    """What was told of the registration of one side's enclave, in its order."""
+    with sqlite3.connect(f"file:{world.gateways[side].folder / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
+        told = [detail for detail, in journal.execute("SELECT detail FROM events WHERE kind='ledger.registration' ORDER BY n")]
+    start = f"{'own' if side == of else 'remote'} {world.sides[of].chain.caip2} "
+    return [line.removeprefix(start) for line in told if line.startswith(start)]
+
+
 def doctor(world: World, side: int, of: int) -> tuple[str, str, str | None]:
     """Verdict, text and remedy."""
     gateway = world.gateways[side]
@@ -88,6 +97,7 @@ def test_a_registration_that_ends(tmp_path, bridge):
             assert verdict == "warn" and "ends in 2 days" in text and row["enclave"] in remedy and "caisson ledger register" in remedy
             assert ("its operator" in remedy) == (side == 1)
             assert "registration.ends" in world.gateways[side].log.read_text()
+            assert events(world, side, 0)[-1].startswith("active, ends soon, until 20")
 
         # After an end: what is needed and does not count is bad.
         for side in (0, 1):
@@ -97,6 +107,7 @@ def test_a_registration_that_ends(tmp_path, bridge):
             verdict, text, remedy = doctor(world, side, 1)
             assert verdict == "bad" and "has ended at 20" in text and row["enclave"] in remedy
             assert "registration.inactive" in world.gateways[side].log.read_text()
+            assert [line.split(",")[0] for line in events(world, side, 1)[-2:]] == ["active", "expired"]
 
         # Registered again, under its name: it counts, and nobody had to restart anything.
         told = world.gateways[1].get("/v1/enclave")
@@ -104,3 +115,4 @@ def test_a_registration_that_ends(tmp_path, bridge):
         for side in (0, 1):
             wait_for(lambda s=side: registration(world, s, 1)["state"] == "active", TIMEOUT_S, "the renewal")
             assert doctor(world, side, 1)[::2] == ("ok", None) and figures(world, side)["active", "own" if side else "remote", names[1]] == 1
+            assert events(world, side, 1)[-1].startswith("active, until 20")
