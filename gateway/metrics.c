@@ -143,14 +143,16 @@ static void collect_latency(const struct gateway_route *route, enum relay_step s
 	    count == 0)
 		return;
 	qsort(took_ms, count, sizeof(took_ms[0]), by_size);
-	for (size_t i = 0; i < CS_LEN(quantiles); i++)
+	for (size_t i = 0; i < CS_LEN(quantiles); i++) {
+		const size_t at = (count - 1) * quantiles[i].percent / 100;
 		gauge(gateway, "caisson_message_latency_seconds",
 		      "From the block of the event at the source, of the newest 256 finalized "
 		      "messages.",
 		      LABELS({"chain", route->chain->config->id},
 			     {"remote", route->remote_manifest->caip2}, {"until", until},
 			     {"quantile", quantiles[i].name}),
-		      (double)took_ms[(count - 1) * quantiles[i].percent / 100] / 1000);
+		      (double)took_ms[at] / 1000);
+	}
 }
 
 /* Of a route's newest messages, how long each step took: since the step before it that happened. */

@@ -285,29 +285,29 @@ enum cs_err ledger_read_holder(struct ledger_holder *holder, struct cs_bytes ans
 	return CS_OK;
 }
 
+static enum cs_err skip_words(struct cs_abi_reader *in, size_t count)
+{
+	struct cs_hash word;
+
+	for (size_t i = 0; i < count; i++)
+		CS_TRY(cs_abi_get_word(in, &word));
+	return CS_OK;
+}
+
+/* Thirteen words, as enclave_of of relay_state/ledger/enclaves.c puts them. */
 enum cs_err ledger_read_enclave(struct ledger_enclave *enclave, struct cs_bytes answer)
 {
 	struct cs_abi_reader in;
 	struct ledger_enclave read;
-	struct cs_hash word;
-	struct cs_address bonder;
-	uint64_t number;
-	uint8_t state, role;
+	uint8_t state;
 
 	CS_TRY(cs_abi_read(&in, answer, 13));
 	CS_TRY(cs_abi_get_u8(&in, &state));
-	CS_TRY(cs_abi_get_u8(&in, &role));
-	CS_TRY(cs_abi_get_word(&in, &word)); /* measurement */
-	CS_TRY(cs_abi_get_word(&in, &word)); /* lineage */
-	CS_TRY(cs_abi_get_u64(&in, &number));
-	CS_TRY(cs_abi_get_word(&in, &word)); /* manifest */
+	CS_TRY(skip_words(&in, 5)); /* role, measurement, lineage, manifest: number, hash */
 	CS_TRY(cs_abi_get_u8(&in, &read.evidence_kind));
-	CS_TRY(cs_abi_get_word(&in, &word));  /* evidence */
-	CS_TRY(cs_abi_get_u64(&in, &number)); /* registered */
+	CS_TRY(skip_words(&in, 2)); /* its digest, when it was registered */
 	CS_TRY(cs_abi_get_u64(&in, &read.expires_s));
-	CS_TRY(cs_abi_get_u64(&in, &number)); /* revoked */
-	CS_TRY(cs_abi_get_word(&in, &word));  /* bond */
-	CS_TRY(cs_abi_get_address(&in, &bonder));
+	CS_TRY(skip_words(&in, 3)); /* when it was revoked, bond, bonder */
 	CS_TRY(cs_abi_end(&in));
 	if (state > LEDGER_ENCLAVE_REVOKED || read.expires_s > INT64_MAX)
 		return CS_ERR_INVALID;
