@@ -19,8 +19,6 @@
 /* A chain's newest block beside our clock. */
 #define AHEAD_BAD_S 15
 #define BEHIND_WARN_S 300
-/* Before the end of what somebody has to renew. */
-#define ENDS_WARN_S (7 * 86400)
 /* Calls of this much gas that the account should still be able to pay for. */
 #define CALL_GAS 300000u
 #define CALLS_WARN 100u
@@ -286,7 +284,8 @@ static void check_attested(struct doctor *doctor, const json_t *peer)
 	    "%s: its enclave is %s%s%s%s%s", cli_text_of(peer, "name"), state,
 	    accepted ? ", evidence of kind " : "", accepted ? cli_text_of(attested, "kind") : "",
 	    why[0] ? ": " : "", why);
-	if (json_is_integer(json_object_get(attested, "evidence_until_s")) && left_s < ENDS_WARN_S)
+	if (json_is_integer(json_object_get(attested, "evidence_until_s")) &&
+	    left_s < CLI_ENDS_WARN_S)
 		say(doctor, WARN, "attested",
 		    "new collateral into the file of attested_collateral, and `caisson reload`",
 		    "%s: what its evidence was accepted by ends in %s: then it is refused",
@@ -346,7 +345,7 @@ static void check_registration(struct doctor *doctor, const json_t *registration
 		say(doctor, needed ? BAD : WARN, "registered", remedy,
 		    "%s enclave of %s: its registration on the ledger is %s", of, chain, state);
 	else
-		say(doctor, left_s < ENDS_WARN_S ? WARN : FINE, "registered", remedy,
+		say(doctor, left_s < CLI_ENDS_WARN_S ? WARN : FINE, "registered", remedy,
 		    "%s enclave of %s: its registration on the ledger ends in %s, at %s", of, chain,
 		    span(left, left_s), until);
 }

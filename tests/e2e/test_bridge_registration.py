@@ -106,6 +106,7 @@ def test_a_registration_that_ends(tmp_path, bridge):
             assert figures(world, side)["active", row["of"], names[1]] == 0 and figures(world, side)["active", "remote" if side else "own", names[0]] == 1
             verdict, text, remedy = doctor(world, side, 1)
             assert verdict == "bad" and "has ended at 20" in text and row["enclave"] in remedy
+            assert f"REGISTRATION: {row['of']} enclave of {names[1]} is expired, its end is 20" in world.gateways[side].caisson("status").stdout
             assert "registration.inactive" in world.gateways[side].log.read_text()
             assert [line.split(",")[0] for line in events(world, side, 1)[-2:]] == ["active", "expired"]
 
