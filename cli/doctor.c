@@ -294,34 +294,49 @@ static void check_attested(struct doctor *doctor, const json_t *peer)
 
 /* ---- what ends unless somebody renews it ---- */
 
-static void remedy_of_registration(char *text, size_t size, const json_t *registration)
+/* The whole of a renewal: what the file says, and the commands. */
+static void remedy_of_renewal(char *text, size_t size, const struct host_ledger_config *ledger,
+			      const json_t *registration)
 {
 	const bool own = strcmp(cli_text_of(registration, "of"), "own") == 0;
 	const char *enclave = cli_text_of(registration, "enclave");
 	const char *evidence = cli_text_of(registration, "evidence");
 	const bool by_word = !evidence[0] || strcmp(evidence, "administrators") == 0;
-	if (strcmp(cli_text_of(registration, "state"), "stopped") == 0)
-		(void)snprintf(text, size,
-			       "somebody stopped it, or its manifest does not count: `caisson "
-			       "ledger query enclaves.enclaveOf %s`, and ask the ledger's owner",
-			       enclave);
-	else
-		(void)snprintf(
-			text, size,
-			"%swrite enclave.json with%s%s%s \"expires\", then %s: "
-			"docs/operating.md, registrations that end",
-			own ? "" : "its operator is to: ", enclave[0] ? " \"enclave\": \"" : "",
-			enclave, enclave[0] ? "\" and a later" : " its keys and an",
-			by_word ? "`caisson ledger approve enclave.json …` by the "
-				  "administrators and `caisson ledger register enclave.json "
-				  "--approval …`"
-				: "`caisson ledger register enclave.json --evidence FILE "
-				  "--collateral FILE …` with new collateral");
+	char tag[2 * sizeof(ledger->tag.b) + 1];
+	cs_hex(tag, CS_BYTES_OF(ledger->tag.b));
+	(void)snprintf(text, size,
+		       "%swrite enclave.json with%s%s%s \"expires\"; %s`caisson ledger register "
+		       "enclave.json %s --key-file KEY --tag 0x%s --url %s` (docs/operating.md, "
+		       "registrations that end)",
+		       own ? "" : "its operator is to: ", enclave[0] ? " \"enclave\": \"" : "",
+		       enclave, enclave[0] ? "\" and a later" : " its keys and an",
+		       by_word ? "`caisson ledger approve enclave.json --register ID "
+				 "--administrator N --key-file KEY` by the administrators; "
+			       : "evidence about it, with new collateral; ",
+		       by_word ? "--approval …" : "--evidence FILE --collateral FILE", tag,
+		       ledger->nodes[0]);
 }
 
-static void check_registration(struct doctor *doctor, const json_t *registration)
+static void remedy_of_registration(char *text, size_t size, const struct host_ledger_config *ledger,
+				   const json_t *registration)
 {
-	char remedy[500];
+	const char *state = cli_text_of(registration, "state");
+	if (strcmp(state, "stopped") == 0)
+		(void)snprintf(text, size,
+			       "somebody stopped it, or its manifest does not count: `caisson "
+			       "ledger query enclaves.enclaveOf %s --url %s`, and ask the ledger's "
+			       "owner",
+			       cli_text_of(registration, "enclave"), ledger->nodes[0]);
+	else if (strcmp(state, "not_yet") == 0)
+		(void)snprintf(text, size, "wait: a later key counts after the owner's delay");
+	else
+		remedy_of_renewal(text, size, ledger, registration);
+}
+
+static void check_registration(struct doctor *doctor, const struct host_ledger_config *ledger,
+			       const json_t *registration)
+{
+	char remedy[1024];
 	char left[SPAN_SIZE];
 	char until[CS_UTC_SIZE] = "";
 	const char *state = cli_text_of(registration, "state");
@@ -330,7 +345,7 @@ static void check_registration(struct doctor *doctor, const json_t *registration
 	const bool needed = is_true(registration, "needed");
 	const long long expires_s = cli_number_of(registration, "expires_s");
 	const long long left_s = expires_s - (long long)(host_wall_ms() / 1000);
-	remedy_of_registration(remedy, sizeof(remedy), registration);
+	remedy_of_registration(remedy, sizeof(remedy), ledger, registration);
 	if (expires_s > 0 && expires_s <= (long long)CS_UTC_SECONDS_MAX)
 		cs_utc_write(until, (uint64_t)expires_s);
 	if (expires_s == 0)
@@ -350,7 +365,8 @@ static void check_registration(struct doctor *doctor, const json_t *registration
 		    span(left, left_s), until);
 }
 
-static void check_ledger(struct doctor *doctor, const json_t *ledger)
+static void check_ledger(struct doctor *doctor, const struct host_ledger_config *config,
+			 const json_t *ledger)
 {
 	const json_t *registrations = json_object_get(ledger, "registrations");
 	if (!json_is_object(ledger))
@@ -359,11 +375,13 @@ static void check_ledger(struct doctor *doctor, const json_t *ledger)
 	    "docs/operating.md, the bridge's ledger: messages go on without it",
 	    "%s: %s, %lld to write", cli_text_of(ledger, "id"), cli_text_of(ledger, "state"),
 	    cli_number_of(ledger, "backlog"));
-	for (size_t i = 0; i < json_array_size(registrations); i++)
-		check_registration(doctor, json_array_get(registrations, i));
+	/* The commands name a node of the file. */
+	for (size_t i = 0; config->node_count > 0 && i < json_array_size(registrations); i++)
+		check_registration(doctor, config, json_array_get(registrations, i));
 }
 
-static void check_rest(struct doctor *doctor, const json_t *status)
+static void check_rest(struct doctor *doctor, const struct gateway_config *config,
+		       const json_t *status)
 {
 	const json_t *peers = json_object_get(status, "peers");
 	const json_t *paused = json_object_get(status, "paused");
@@ -387,7 +405,7 @@ static void check_rest(struct doctor *doctor, const json_t *status)
 		    cli_text_of(pause, "to_chain"), cli_text_of(pause, "who"),
 		    cli_text_of(pause, "reason"));
 	}
-	check_ledger(doctor, json_object_get(status, "ledger"));
+	check_ledger(doctor, &config->ledger, json_object_get(status, "ledger"));
 }
 
 /* ---- what is on the accounts, by the chain's first node ---- */
@@ -546,7 +564,7 @@ static void check_gateway(struct doctor *doctor, const struct gateway_config *co
 		check_chain(doctor, json_array_get(chains, i));
 		check_accounts(doctor, config, json_array_get(chains, i));
 	}
-	check_rest(doctor, status);
+	check_rest(doctor, config, status);
 	json_decref(enclave);
 	json_decref(status);
 }

@@ -96,6 +96,7 @@ def test_a_registration_that_ends(tmp_path, bridge):
             verdict, text, remedy = doctor(world, side, 0)
             assert verdict == "warn" and "ends in 2 days" in text and row["enclave"] in remedy and "caisson ledger register" in remedy
             assert ("its operator" in remedy) == (side == 1)
+            assert f"--tag {abi.to_hex(bridge.tag)} --url {bridge.urls[0]}`" in remedy and "caisson ledger approve enclave.json --register" in remedy
             assert "registration.ends" in world.gateways[side].log.read_text()
             assert events(world, side, 0)[-1].startswith("active, ends soon, until 20")
 
