@@ -114,6 +114,7 @@ def test_both_are_accepted_and_messages_go(world):
     for gateway in world.gateways:
         attested = gateway.sees("accepted")
         assert attested["kind"] == "simulated" and attested["insecure"] is True and attested["why"] is None
+        assert attested["evidence_until_s"] is None, "what is simulated rests on nothing that ends"
         now = time.time() * 1000
         assert attested["since_ms"] <= now and now + 3_300_000 < attested["until_ms"] <= now + 3_601_000
         assert gateway.told()[0].endswith(" accepted")

@@ -51,6 +51,17 @@ def test_every_move_is_recorded(world, bridge):
         assert figure(gateway, "caisson_ledger_records_total") == told["records"] > 0
 
 
+def test_nobody_is_warned_of_registrations_that_nothing_needs(world):
+    """These enclaves are in no register, their time is the host's: that is said, and rings nothing."""
+    for gateway in world.gateways:
+        rows = wait_for(lambda g=gateway: (r := status(g)["registrations"]) and all(row["state"] == "not_registered" for row in r) and r, TIMEOUT_S, "a look")
+        assert sorted(row["of"] for row in rows) == ["own", "remote"]
+        assert all(row["needed"] is False and row["expires_s"] is row["enclave"] is row["evidence"] is None for row in rows)
+        assert "caisson_registration" not in gateway.request("GET", "/metrics")[1] and "registration." not in gateway.log.read_text()
+        told = gateway.caisson("doctor", str(gateway.config)).stdout
+        assert told.count("is not in the ledger's register, and need not be") == 2 and "REGISTRATION" not in gateway.caisson("status").stdout
+
+
 def test_a_restart_writes_nothing_twice(world, bridge):
     first = relay(world, b"before the restart")
     check_records(bridge, first, *world.gateways)
