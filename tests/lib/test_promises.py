@@ -108,6 +108,16 @@ def test_every_list_has_its_rows():
     assert tables["By the oracle"] >= 70
 
 
+def test_every_complaint_has_a_behaviour_and_a_test():
+    """Or says that it is missing."""
+    rows = [line for line in (ROOT / "docs" / "complaints.md").read_text().split("\n## The table\n")[1].splitlines() if line.startswith("| ")][1:]
+    themes = [row for row in rows if row.startswith("| **")]
+    assert len(themes) == 17 and len(rows) > 100
+    for row in rows:
+        _, today, test = [cell.strip() for cell in row.strip("|").split(" | ")]
+        assert today and (NAMED.search(test) or today.startswith("**Missing**")) and "no test" not in test, row
+
+
 @pytest.mark.parametrize("page", ["trust.md", "complaints.md"])
 def test_other_pages_name_tests_that_are_there(page):
     named = set(re.findall(r"`((?:unit/)?[\w/]+/test_\w+\.(?:c|py))::(\w+)`", (ROOT / "docs" / page).read_text()))
