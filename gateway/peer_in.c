@@ -16,6 +16,8 @@
 #define INSTANCE_DIGITS 32u
 /* Routes that wait, of one look at what is held; more of them wait for the next. */
 #define WAITING_MAX 32u
+/* Items that one look takes: up to so many batches are written together, and live ones come between. */
+#define HELD_AT_ONCE 8u
 /* What is held is looked at so often; after so many times of which nothing came, for it waits for somebody then: the
  * key's owner, the next manifest; so much later. */
 #define HELD_PAUSE_MS 100u
@@ -45,7 +47,8 @@ struct take {
 	struct cs_why *why; /* of what ends all of it */
 	enum fate fate;     /* of the item at hand */
 	uint64_t held;      /* items that wait in the journal */
-	bool moves;         /* one of them was taken, or came to them */
+	bool begins;        /* the first of them came */
+	bool moves;         /* one of them was taken */
 	uint64_t refused;
 	struct wanted wanted[WAITING_MAX];
 	size_t wanted_count;
@@ -581,8 +584,8 @@ static enum cs_err hold(struct take *take, const struct gateway_held_route *rout
 	if (err == CS_ERR_FULL)
 		return CS_OK;
 	CS_TRY(err);
+	take->begins = take->begins || take->held == 0;
 	take->held++;
-	take->moves = true;
 	return CS_OK;
 }
 
@@ -618,13 +621,13 @@ static enum cs_err take_held(struct take *take)
 	struct gateway_held_route waiting[WAITING_MAX];
 	struct gateway_held_route route;
 	size_t count = 0;
+	unsigned taken = 0;
 	uint64_t n = 0;
-	CS_TRY(gateway_journal_held_count(journal, take->peer, &take->held));
-	while (take->held > 0 && count < WAITING_MAX) {
+	while (taken < HELD_AT_ONCE && count < WAITING_MAX) {
 		json_t *item = NULL;
 		enum cs_err err = gateway_journal_held_next(journal, take->peer, &n, &route);
 		if (err == CS_ERR_NOT_FOUND)
-			return CS_OK;
+			break;
 		CS_TRY(err);
 		if (is_among(waiting, count, &route))
 			continue;
@@ -637,9 +640,9 @@ static enum cs_err take_held(struct take *take)
 			continue;
 		}
 		CS_TRY(gateway_journal_held_done(journal, n));
-		take->held--;
-		take->moves = true;
+		taken++;
 	}
+	take->moves = taken > 0;
 	return CS_OK;
 }
 
@@ -693,7 +696,7 @@ void gateway_peer_take_held(struct gateway_peer *peer)
 static enum cs_err write_items(void *context)
 {
 	struct take *take = context;
-	CS_TRY(take_held(take));
+	CS_TRY(gateway_journal_held_count(take->gateway->journal, take->peer, &take->held));
 	for (size_t i = 0; i < json_array_size(take->items); i++) {
 		const json_t *item = json_array_get(take->items, i);
 		uint64_t n = (uint64_t)json_integer_value(json_object_get(item, "n"));
@@ -747,7 +750,7 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 		err = gateway_write(gateway, write_items, &take);
 	if (err == CS_OK)
 		*cursor = take.consumed;
-	if (err == CS_OK && take.moves)
+	if (err == CS_OK && from && take.begins)
 		pause_held(from, true);
 	learn_keys(&take);
 	gateway_arena_free(take.arena);
