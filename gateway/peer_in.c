@@ -8,6 +8,7 @@
 #include "gateway/gateway.h"
 #include "gateway/journal_held.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -561,7 +562,8 @@ static void tell_refused(const struct take *take)
 /* ---- what waits here ---- */
 
 /* False: it is of no route, as notes are. */
-static bool read_route(struct gateway_held_route *route, const json_t *item)
+static bool read_route(const struct take *take, struct gateway_held_route *route,
+		       const json_t *item)
 {
 	struct gateway_statement st;
 	struct cs_why why;
@@ -570,6 +572,7 @@ static bool read_route(struct gateway_held_route *route, const json_t *item)
 	    gateway_json_read_statement(json_object_get(item, "statement"), &st, &why) != CS_OK)
 		return false;
 	bool is_ours = strcmp(kind, "in_force") == 0;
+	snprintf(route->instance, sizeof(route->instance), "%s", take->instance);
 	route->ours = is_ours ? st.statement.signer : st.statement.receiver;
 	route->remote = is_ours ? st.statement.receiver : st.statement.signer;
 	return true;
@@ -594,21 +597,22 @@ static enum cs_err take_or_hold(struct take *take, const json_t *item)
 {
 	struct gateway_held_route route;
 	bool waits = false;
-	if (take->held > 0 && read_route(&route, item))
+	if (take->held > 0 && read_route(take, &route, item))
 		CS_TRY(gateway_journal_is_held(take->gateway->journal, take->peer, &route, &waits));
 	if (waits)
 		return hold(take, &route, item);
 	CS_TRY(try_item(take, item));
 	if (take->fate != FATE_LATER)
 		return CS_OK;
-	return read_route(&route, item) ? hold(take, &route, item) : CS_OK;
+	return read_route(take, &route, item) ? hold(take, &route, item) : CS_OK;
 }
 
 static bool is_among(const struct gateway_held_route *routes, size_t count,
 		     const struct gateway_held_route *route)
 {
 	for (size_t i = 0; i < count; i++)
-		if (cs_hash_eq(&routes[i].ours, &route->ours) &&
+		if (strcmp(routes[i].instance, route->instance) == 0 &&
+		    cs_hash_eq(&routes[i].ours, &route->ours) &&
 		    cs_hash_eq(&routes[i].remote, &route->remote))
 			return true;
 	return false;
