@@ -197,7 +197,7 @@ bool gateway_event_type_is_known(const char *type)
 		"operator.observed",     "operator.clear",  "operator.retry",
 		"operator.reload",       "operator.drain",  "operator.undrain",
 		"operator.drained",      "operator.raise",  "operator.sweep",
-		"peer.attested"};
+		"peer.attested",         "chain.evidence"};
 	enum relay_state state;
 	for (size_t i = 0; i < CS_LEN(kinds); i++)
 		if (strcmp(kinds[i], type) == 0)
