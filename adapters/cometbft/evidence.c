@@ -35,15 +35,18 @@ struct comet_evidence {
 
 static void set_header(struct comet_header **place, struct comet_header *header)
 {
+	struct comet_header *taken = comet_header_ref(header);
+
 	comet_header_unref(*place);
-	*place = header == NULL ? NULL : comet_header_ref(header);
+	*place = taken;
 }
 
 static void drop(struct comet_evidence *evidence)
 {
-	set_header(&evidence->other, NULL);
-	set_header(&evidence->common, NULL);
-	set_header(&evidence->ours, NULL);
+	comet_header_unref(evidence->other);
+	comet_header_unref(evidence->common);
+	comet_header_unref(evidence->ours);
+	evidence->other = evidence->common = evidence->ours = NULL;
 	evidence->busy = false;
 }
 
