@@ -136,8 +136,7 @@ enum cs_err adapter_read_transaction(struct adapter *adapter, struct adapter_tra
 enum cs_err adapter_receipt(struct adapter *adapter, const struct cs_hash *hash,
 			    adapter_receipt_fn *done, void *ctx)
 {
-	return adapter->ops->receipt != NULL ? adapter->ops->receipt(adapter, hash, done, ctx)
-					     : CS_ERR_UNSUPPORTED;
+	return adapter->ops->receipt(adapter, hash, done, ctx);
 }
 
 bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash)

@@ -567,7 +567,7 @@ struct adapter_ops {
 	enum cs_err (*tx_raise)(struct adapter_tx *tx);
 	enum cs_err (*send_raw)(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 				void *ctx);
-	/* NULL, both: it takes none of somebody else's. */
+	/* NULL: it takes none of somebody else's. */
 	enum cs_err (*read_transaction)(struct adapter *adapter, struct adapter_transaction *out,
 					const struct cs_sig *sig, struct cs_bytes raw,
 					struct cs_why *why);
@@ -681,7 +681,7 @@ CS_NODISCARD enum cs_err adapter_read_transaction(struct adapter *adapter,
 						  struct adapter_transaction *out,
 						  const struct cs_sig *sig, struct cs_bytes raw,
 						  struct cs_why *why);
-/* UNSUPPORTED where adapter_read_transaction is. */
+/* Which block a node has it in; believed by nobody before that block was read. */
 CS_NODISCARD enum cs_err adapter_receipt(struct adapter *adapter, const struct cs_hash *hash,
 					 adapter_receipt_fn *done, void *ctx);
 

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct wait {
 	struct adapter_claims *claims;
@@ -15,6 +16,17 @@ struct wait {
 static void ask_proof(struct adapter_claims *claims, size_t r);
 
 /* ---- proofs ---- */
+
+static void failed(struct adapter_claims *claims, size_t r, enum cs_err err, const char *why)
+{
+	struct adapter_claimed_receipt *receipt = &claims->receipts[r];
+	receipt->err = err;
+	snprintf(receipt->why, sizeof(receipt->why), "%s", why ? why : "");
+	if (claims->err != CS_OK)
+		return;
+	claims->err = err;
+	memcpy(claims->why, receipt->why, sizeof(claims->why));
+}
 
 static enum cs_err copy_proof(struct adapter_claims *claims,
 			      struct adapter_claimed_receipt *receipt,
@@ -74,10 +86,8 @@ static void proof_done(void *context, enum cs_err err, const char *why,
 			ask_proof(claims, r);
 		}
 	}
-	if (err != CS_OK && claims->err == CS_OK) {
-		claims->err = err;
-		snprintf(claims->why, sizeof(claims->why), "%s", why ? why : "");
-	}
+	if (err != CS_OK)
+		failed(claims, r, err, why);
 	if (claims->waiting == 0)
 		claims->done(claims->context, claims->err, claims->why);
 }
@@ -94,8 +104,7 @@ static void ask_proof(struct adapter_claims *claims, size_t r)
 		return;
 	}
 	free(wait);
-	if (claims->err == CS_OK)
-		claims->err = err;
+	failed(claims, r, err, "no proof could be asked for");
 }
 
 static bool is_there(const struct adapter_claims *claims, size_t r)
@@ -112,6 +121,14 @@ bool adapter_claims_are_there(const struct adapter_claims *claims)
 		if (!is_there(claims, r))
 			return false;
 	return true;
+}
+
+enum cs_err adapter_claims_failed(const struct adapter_claims *claims, size_t i, const char **why)
+{
+	const struct adapter_claimed_receipt *receipt = &claims->receipts[claims->receipt_of[i]];
+	*why = receipt->why;
+	/* A receipt may hold one of its events and not another. */
+	return claims->placed[i] && receipt->has_proof ? CS_OK : receipt->err;
 }
 
 enum cs_err adapter_claims_ask(struct adapter_claims *claims)

@@ -17,6 +17,9 @@ struct adapter_claimed_receipt {
 	struct adapter_proof proof; /* in the arena */
 	bool has_proof;
 	size_t claims_from;
+	/* of the newest question; OK: it was answered, or none was asked */
+	enum cs_err err;
+	char why[160];
 };
 
 /* The first part is the owner's to fill in, the rest zero; the second is for him to read. */
@@ -25,7 +28,8 @@ struct adapter_claims {
 	struct cs_arena *arena; /* as long as the claims */
 	void *context;
 	/* Once after every adapter_claims_ask or _walk that began something. why: a sentence, or
-	 * ""; WRONG_EVENT: a receipt does not hold its event. */
+	 * ""; WRONG_EVENT: a receipt does not hold its event. Of proofs it is the first failure:
+	 * adapter_claims_failed tells those of each event. */
 	void (*done)(void *context, enum cs_err err, const char *why);
 	/* events */
 	size_t count;
@@ -43,7 +47,7 @@ struct adapter_claims {
 	bool placed[CS_BATCH_MAX]; /* its log index is known */
 	unsigned waiting;
 	enum cs_err err;
-	char why[200];
+	char why[160];
 };
 
 /* One more event, of the transaction at this place: at most CS_BATCH_MAX. */
@@ -53,11 +57,15 @@ void adapter_claims_add(struct adapter_claims *claims, const struct cs_hash *id,
  * adapter_proof_encode. MALFORMED, TOO_LARGE; NO_MEMORY: of the arena. */
 CS_NODISCARD enum cs_err adapter_claims_give(struct adapter_claims *claims, size_t i,
 					     struct cs_bytes proof, uint32_t log_index);
-/* Asks for the proofs. An error: none could be asked for. done is not called then, nor when nothing had
- * to be asked for (adapter_claims_are_there). */
+/* Asks for the proofs. An error: none could be asked for, and adapter_claims_failed tells it of each. done is
+ * not called then, nor when nothing had to be asked for (adapter_claims_are_there). */
 CS_NODISCARD enum cs_err adapter_claims_ask(struct adapter_claims *claims);
 /* Every event has its proof. */
 bool adapter_claims_are_there(const struct adapter_claims *claims);
+/* Why the event i could not be shown, its own reason in *why: a sentence, or "". OK: it has its proof, or nobody
+ * was asked. */
+CS_NODISCARD enum cs_err adapter_claims_failed(const struct adapter_claims *claims, size_t i,
+					       const char **why);
 /* Leaves out the events that are not kept, and receipts without any. */
 void adapter_claims_keep(struct adapter_claims *claims, const bool *kept);
 /* The lowest block that the light client holds for sure: inside of its window, and not below where it

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define LIMITED_MS 1000
 
@@ -113,12 +114,85 @@ unsigned adapter_health_within_ms(const struct adapter_health *health, unsigned 
 
 /* ---- Retry-After ---- */
 
-uint64_t adapter_retry_after_ms(const char *value)
+/* "Sun, 06 Nov 1994 08:49:37 GMT": a letter or a digit stands for any of them. */
+static const char date_form[] = "Aaa, 00 Aaa 0000 00:00:00 GMT";
+
+static bool is_of_form(const char *text)
 {
+	if (strlen(text) != sizeof(date_form) - 1)
+		return false;
+	for (size_t i = 0; date_form[i] != '\0'; i++) {
+		bool digit = text[i] >= '0' && text[i] <= '9';
+
+		if (date_form[i] == '0' ? !digit
+					: (date_form[i] != 'A' && date_form[i] != 'a' &&
+					   date_form[i] != text[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Which of `count` names of three letters; -1: none. */
+static int name_at(const char *text, const char *names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (memcmp(text, names + (ptrdiff_t)3 * i, 3) == 0)
+			return i;
+	return -1;
+}
+
+static int number_at(const char *text, size_t digits)
+{
+	int number = 0;
+
+	for (size_t i = 0; i < digits; i++)
+		number = 10 * number + (text[i] - '0');
+	return number;
+}
+
+/* False: it is no IMF-fixdate (RFC 9110, 5.6.7), or no moment: another weekday, the 30th of February, second 60. */
+static bool read_date(uint64_t *time_s, const char *text)
+{
+	struct tm out;
+	time_t at;
+
+	if (!is_of_form(text))
+		return false;
+	const int weekday = name_at(text, "SunMonTueWedThuFriSat", 7);
+	struct tm tm = {.tm_mday = number_at(text + 5, 2),
+			.tm_mon = name_at(text + 8, "JanFebMarAprMayJunJulAugSepOctNovDec", 12),
+			.tm_year = number_at(text + 12, 4) - 1900,
+			.tm_hour = number_at(text + 17, 2),
+			.tm_min = number_at(text + 20, 2),
+			.tm_sec = number_at(text + 23, 2)};
+	const struct tm asked = tm;
+
+	at = timegm(&tm);
+	if (at < 0 || gmtime_r(&at, &out) == NULL || out.tm_wday != weekday ||
+	    out.tm_mon != asked.tm_mon || out.tm_mday != asked.tm_mday ||
+	    out.tm_hour != asked.tm_hour || out.tm_min != asked.tm_min ||
+	    out.tm_sec != asked.tm_sec)
+		return false;
+	*time_s = (uint64_t)at;
+	return true;
+}
+
+static uint64_t until_ms(uint64_t time_s, uint64_t wall_ms)
+{
+	uint64_t ms = 1000 * time_s > wall_ms ? 1000 * time_s - wall_ms : 0;
+
+	return ms < ADAPTER_RETRY_AFTER_MAX_MS ? ms : ADAPTER_RETRY_AFTER_MAX_MS;
+}
+
+uint64_t adapter_retry_after_ms(const char *value, uint64_t wall_ms)
+{
+	uint64_t time_s = 0;
 	uint64_t ms = 0;
 
 	if (value == NULL || *value == '\0')
 		return 0;
+	if (read_date(&time_s, value))
+		return until_ms(time_s, wall_ms);
 	for (; *value >= '0' && *value <= '9'; value++) {
 		ms = ms * 10 + (uint64_t)(*value - '0') * 1000;
 		if (ms > ADAPTER_RETRY_AFTER_MAX_MS)

@@ -60,8 +60,8 @@ void adapter_health_took(struct adapter_health *health, uint64_t took_ms);
  * to tell. percent: from 1 to 100. A time of 0 ms is 1. */
 unsigned adapter_health_within_ms(const struct adapter_health *health, unsigned percent);
 
-/* Retry-After in delay-seconds (RFC 9110, 10.2.3), at most ADAPTER_RETRY_AFTER_MAX_MS. 0: NULL, a
- * date, or no number. */
-uint64_t adapter_retry_after_ms(const char *value);
+/* Retry-After (RFC 9110, 10.2.3) in delay-seconds, or as an IMF-fixdate, of which wall_ms is the present by our
+ * own clock (Unix milliseconds); at most ADAPTER_RETRY_AFTER_MAX_MS. 0: NULL, a date that is past, or neither. */
+uint64_t adapter_retry_after_ms(const char *value, uint64_t wall_ms);
 
 #endif

@@ -290,6 +290,12 @@ static void no_answer(struct rpc_endpoint *endpoint, struct failure *failure,
 			    0, response->why);
 }
 
+static uint64_t retry_after_ms(const struct host_http_response *response)
+{
+	return adapter_retry_after_ms(host_http_response_header(response, "Retry-After"),
+				      host_wall_ms());
+}
+
 static void no_json_rpc(struct rpc_endpoint *endpoint, struct failure *failure,
 			const struct host_http_response *response, const char *why)
 {
@@ -301,12 +307,11 @@ static void no_json_rpc(struct rpc_endpoint *endpoint, struct failure *failure,
 		snprintf(failure->why, sizeof(failure->why), "HTTP status %d", response->status);
 	else
 		snprintf(failure->why, sizeof(failure->why), "%.119s", why);
-	rpc_endpoint_failed(
-		endpoint, failure->class,
-		http && failure->class != ADAPTER_RPC_LIMIT ? ADAPTER_FAILURE_HTTP
-							    : failure_of(failure->class),
-		adapter_retry_after_ms(host_http_response_header(response, "Retry-After")),
-		failure->why);
+	rpc_endpoint_failed(endpoint, failure->class,
+			    http && failure->class != ADAPTER_RPC_LIMIT
+				    ? ADAPTER_FAILURE_HTTP
+				    : failure_of(failure->class),
+			    retry_after_ms(response), failure->why);
 }
 
 /* Takes it apart and counts for its endpoint what it is. NULL: it is none, *failure says why. */
@@ -338,10 +343,8 @@ static struct answer *read_answer(const struct rpc_leg *leg, struct failure *fai
 	}
 	answer->bad = worst(answer->replies, leg->count);
 	if (answer->bad != NULL) {
-		uint64_t pause_ms =
-			adapter_retry_after_ms(host_http_response_header(response, "Retry-After"));
 		rpc_endpoint_failed(endpoint, answer->bad->class, failure_of(answer->bad->class),
-				    pause_ms, answer->bad->why);
+				    retry_after_ms(response), answer->bad->why);
 	} else {
 		rpc_endpoint_took(endpoint, response->took_us / 1000);
 		rpc_endpoint_answered(endpoint, leg->probe);
@@ -558,7 +561,7 @@ static struct job *job_new(struct adapter_rpc *rpc, const struct adapter_rpc_opt
 
 	*job = (struct job){
 		.rpc = rpc, .options = *options, .done = done, .ctx = ctx, .count = count};
-	job->read = are_reads(rpc, calls, count);
+	job->read = options->read || are_reads(rpc, calls, count);
 	job->replies = host_calloc(count, sizeof(*job->replies));
 	job->part_count = (count + batch_max - 1) / batch_max;
 	job->parts = host_calloc(job->part_count, sizeof(*job->parts));
@@ -643,7 +646,7 @@ enum cs_err adapter_rpc_batch(struct adapter_rpc *rpc, const struct adapter_rpc_
 			      const struct adapter_rpc_call *calls, size_t count,
 			      adapter_rpc_done *done, void *ctx)
 {
-	bool read = are_reads(rpc, calls, count);
+	bool read = options->read || are_reads(rpc, calls, count);
 	struct rpc_endpoint *first = first_of(rpc, options, read);
 	enum cs_err err = CS_ERR_UNAVAILABLE;
 

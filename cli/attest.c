@@ -17,16 +17,25 @@
 
 /* ---- options ---- */
 
-/* Unix seconds, or as in RFC 3339; without --at at_s, or this machine's clock. */
+/* As in RFC 3339, or a day alone, which is its first second in UTC. */
+static bool parse_time(uint64_t *seconds, const char *text)
+{
+	char whole[CS_UTC_SIZE];
+	const int n = snprintf(whole, sizeof(whole), "%sT00:00:00Z", text);
+	return cs_utc_parse(seconds, cs_bytes_str(text)) == CS_OK ||
+	       (n == CS_UTC_SIZE - 1 && cs_utc_parse(seconds, cs_bytes_str(whole)) == CS_OK);
+}
+
+/* A time, or Unix seconds; without --at at_s, or this machine's clock. */
 static enum cli_exit read_time(struct attest_run *run, uint64_t at_s)
 {
 	const char *text = cli_option(run->cli, "at");
 	uint64_t seconds = at_s != 0 ? at_s : (uint64_t)time(NULL);
-	if (text != NULL && cs_utc_parse(&seconds, cs_bytes_str(text)) != CS_OK) {
-		if (!cli_number(run->cli, "at", CS_UTC_SECONDS_MAX, &seconds))
-			return cli_fail(run->cli, CLI_USAGE,
-					"--at: neither 2026-01-31T00:00:00Z nor Unix seconds");
-	}
+	if (text != NULL && !parse_time(&seconds, text) &&
+	    !cli_number(run->cli, "at", CS_UTC_SECONDS_MAX, &seconds))
+		return cli_fail(run->cli, CLI_USAGE,
+				"--at: neither 2026-01-31T00:00:00Z nor 2026-01-31 nor Unix "
+				"seconds");
 	run->in.now = (struct verify_time){seconds, seconds};
 	return CLI_OK;
 }

@@ -56,7 +56,7 @@ enum cli_exit attest_run_verify(struct attest_run *run, struct cs_bytes evidence
 void attest_run_appraise(struct attest_run *run);
 
 /* ---- attest_files.c ---- */
-/* A file, in the arena. A failure of usage is printed. */
+/* A file (cli_read_file), in the arena. */
 enum cli_exit attest_file(struct attest_run *run, struct cs_bytes *bytes, const char *path,
 			  size_t size_max);
 /* --collateral: a file or a folder into the bag. */

@@ -172,9 +172,15 @@ static enum cli_exit check_lineage(struct connection *c)
 	if (cs_unhex(wanted.b, sizeof wanted.b, cs_bytes_str(text)) != CS_OK)
 		return cli_fail(c->run->cli, CLI_USAGE, "--lineage: not 32 bytes of hex");
 	const struct cs_hash told = wire_pb_hash(c->hello->lineage);
-	(void)attest_check(&c->run->result, "lineage", cs_hash_eq(&wanted, &told),
-			   "the first manifest is that of --lineage");
+	(void)attest_check_same(&c->run->result, "lineage", "the first manifest",
+				CS_BYTES_OF(told.b), "that of --lineage", CS_BYTES_OF(wanted.b));
 	return CLI_OK;
+}
+
+static void says(struct attest_run *run, const char *name, bool good, const char *so,
+		 const char *not_so)
+{
+	(void)attest_check(&run->result, name, good, "%s", good ? so : not_so);
 }
 
 static enum cli_exit judge_hello(struct connection *c)
@@ -190,16 +196,19 @@ static enum cli_exit judge_hello(struct connection *c)
 		return code;
 	(void)attest_check(&run->result, "tls", true,
 			   "TLS 1.3, a full handshake, by the certificate's key");
-	(void)attest_check(&run->result, "channel-binding", is_bound(c),
-			   "report data is of this connection, our nonce, these keys and rules");
+	says(run, "channel-binding", is_bound(c),
+	     "report data is of this connection, our nonce, these keys and rules",
+	     "report data is not of this connection, our nonce, these keys and rules");
 	(void)attest_check(&run->result, "certificate", true, "its own evidence verifies: %s",
 			   attest_tier_name(c->certificate_status));
-	(void)attest_check(&run->result, "certificate-report", certificate_is_of(c),
-			   "it is for this key, since its first second, under these rules");
-	(void)attest_check(&run->result, "one-enclave",
-			   same_measurements(&c->certificate, &run->result),
-			   "the certificate's evidence and hello's are of the same measurements");
-	(void)attest_check(&run->result, "nonce", cs_hash_eq(&nonce, &c->nonce), "it is ours");
+	says(run, "certificate-report", certificate_is_of(c),
+	     "it is for this key, since its first second, under these rules",
+	     "it is not for this key, since its first second, under these rules");
+	says(run, "one-enclave", same_measurements(&c->certificate, &run->result),
+	     "the certificate's evidence and hello's are of the same measurements",
+	     "the certificate's evidence and hello's are not of the same measurements");
+	(void)attest_check_same(&run->result, "nonce", "hello's", CS_BYTES_OF(nonce.b), "ours",
+				CS_BYTES_OF(c->nonce.b));
 	code = check_lineage(c);
 	if (code != CLI_OK)
 		return code;

@@ -1,6 +1,6 @@
-/* What `caisson enclave evidence` gives: evidence with everything that its report data is a hash of. The hash
- * is made again here, so that a word of the document which the evidence does not bind is found. */
+/* What `caisson enclave evidence` gives, in place of a file of evidence: its nonce, and its keys. */
 #include "cli/attest.h"
+#include "host/evidence_read.h"
 #include "host/json_values.h"
 #include "wire/report.h"
 
@@ -8,7 +8,6 @@
 #include <sys/random.h>
 
 #define NONCE_NEW_SIZE 32u
-#define KEYS_MAX 64u
 
 /* ---- reading ---- */
 
@@ -30,89 +29,19 @@ static enum cli_exit nonce_option(struct cli *cli, uint8_t nonce[WIRE_REPORT_NON
 	return CLI_OK;
 }
 
-static enum cs_err read_role(enum wire_report_role *role, const json_t *json, struct cs_why *why)
-{
-	const char *name = json_string_value(json_object_get(json, "role"));
-	for (unsigned i = 0; name != NULL && i < WIRE_REPORT_ROLE_COUNT; i++) {
-		*role = (enum wire_report_role)i;
-		if (strcmp(wire_report_role_name(*role), name) == 0)
-			return CS_OK;
-	}
-	return cs_fail(why, CS_ERR_MALFORMED, "role: none that is known");
-}
-
-static enum cs_err read_keys(struct cs_hash *hash, const json_t *json, struct cs_arena *arena,
-			     struct cs_why *why)
-{
-	const json_t *list = json_object_get(json, "keys");
-	struct cs_keccak keys;
-	if (!json_is_array(list) || json_array_size(list) > KEYS_MAX)
-		return cs_fail(why, CS_ERR_MALFORMED, "keys: no list of at most %u", KEYS_MAX);
-	wire_report_keys_begin(&keys);
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *row = json_array_get(list, i);
-		struct wire_report_key key;
-		struct cs_bytes address;
-		CS_TRY(host_json_read_hash(row, "identity", &key.chain, why));
-		CS_TRY(host_json_read_u64(row, "epoch", &key.epoch, why));
-		CS_TRY(host_json_read_hash(row, "public_key", &key.x, why));
-		CS_TRY(host_json_read_hex(row, "gas_address", sizeof(key.gas_address.b), arena,
-					  &address, why));
-		if (address.n != sizeof(key.gas_address.b))
-			return cs_fail(why, CS_ERR_MALFORMED, "gas_address: not 20 bytes");
-		memcpy(key.gas_address.b, address.p, address.n);
-		wire_report_keys_add(&keys, &key);
-	}
-	*hash = cs_keccak_end(&keys);
-	return CS_OK;
-}
-
-static enum cs_err read_report(struct wire_report *report, struct cs_bytes *nonce,
-			       const json_t *json, struct cs_arena *arena, struct cs_why *why)
-{
-	static const char *const names[] = {"role",
-					    "nonce",
-					    "backend",
-					    "schema_digest",
-					    "manifest_hash",
-					    "manifest_number",
-					    "lineage",
-					    "insecure_flags",
-					    "insecure",
-					    "keys",
-					    "report_data",
-					    "evidence",
-					    "evidence_digest",
-					    NULL};
-	CS_TRY(host_json_known(json, names, "the document", why));
-	CS_TRY(read_role(&report->role, json, why));
-	CS_TRY(read_keys(&report->key, json, arena, why));
-	CS_TRY(host_json_read_hex(json, "nonce", WIRE_REPORT_NONCE_SIZE_MAX, arena, nonce, why));
-	if (wire_report_fresh_nonce(&report->fresh, *nonce) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "nonce: not 16 to 64 bytes");
-	CS_TRY(host_json_read_hash(json, "manifest_hash", &report->manifest_hash, why));
-	CS_TRY(host_json_read_u64(json, "manifest_number", &report->manifest_number, why));
-	CS_TRY(host_json_read_hash(json, "lineage", &report->lineage, why));
-	CS_TRY(host_json_read_hash(json, "schema_digest", &report->schema_digest, why));
-	return host_json_read_u64(json, "insecure_flags", &report->insecure_flags, why);
-}
-
 /* ---- in place of a file of evidence ---- */
 
 static enum cs_err take(struct attest_run *run, struct cs_bytes *evidence, struct cs_why *why)
 {
-	struct wire_report report;
-	CS_TRY(read_report(&report, &run->document_nonce, run->document, &run->arena, why));
-	CS_TRY(host_json_read_hex(run->document, "evidence", ATTEST_EVIDENCE_SIZE_MAX, &run->arena,
-				  evidence, why));
-	const struct cs_hash hash = wire_report_hash(&report);
-	const struct cs_bytes expected = cs_arena_copy(&run->arena, CS_BYTES_OF(hash.b));
-	if (expected.p == NULL)
-		return CS_ERR_NO_MEMORY;
-	run->document_digest = cs_keccak256(*evidence);
-	run->document_flags = report.insecure_flags;
+	struct host_evidence_document document;
+	CS_TRY(host_evidence_read(&document, run->document, ATTEST_EVIDENCE_SIZE_MAX, &run->arena,
+				  why));
+	*evidence = document.evidence;
+	run->document_nonce = document.nonce;
+	run->document_digest = cs_keccak256(document.evidence);
+	run->document_flags = document.insecure_flags;
 	run->policy.judges_report_data = true;
-	run->policy.report_data = expected;
+	run->policy.report_data = document.report_data;
 	return CS_OK;
 }
 
@@ -120,7 +49,7 @@ enum cli_exit attest_document_open(struct attest_run *run, struct cs_bytes *file
 {
 	struct cs_why why = {{0}};
 	json_t *json = json_loadb((const char *)file->p, file->n, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_string(json_object_get(json, "evidence"))) {
+	if (!host_evidence_is_document(json)) {
 		json_decref(json);
 		return cli_option(run->cli, "nonce") == NULL
 			       ? CLI_OK
@@ -147,7 +76,7 @@ bool attest_document_key(const struct attest_run *run, const struct cs_hash *ide
 		const json_t *row = json_array_get(list, i);
 		struct cs_hash whose;
 		uint64_t found = 0;
-		/* read_keys has read them. */
+		/* host_evidence_read has read them. */
 		cs_assert(host_json_read_hash(row, "identity", &whose, NULL) == CS_OK &&
 			  host_json_read_u64(row, "epoch", &found, NULL) == CS_OK);
 		if (!cs_hash_eq(&whose, identity) || found <= newest ||
@@ -174,9 +103,8 @@ enum cli_exit attest_document_check(struct attest_run *run)
 		attest_skip(&run->result, "nonce",
 			    "no --nonce: it may be evidence of another time");
 	else
-		(void)attest_check(&run->result, "nonce",
-				   cs_bytes_eq(cs_bytes(nonce, n), run->document_nonce),
-				   "the document's is --nonce, and report data binds it");
+		(void)attest_check_same(&run->result, "nonce", "the document's nonce",
+					run->document_nonce, "that of --nonce", cs_bytes(nonce, n));
 	return CLI_OK;
 }
 

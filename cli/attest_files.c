@@ -1,6 +1,5 @@
 /* Files of `caisson attest verify`: evidence, collateral from a file or a folder, roots. */
 #include "cli/attest.h"
-#include "host/keyfile.h"
 #include "verify/attest/collateral.h"
 
 #include <dirent.h>
@@ -12,14 +11,87 @@
 enum cli_exit attest_file(struct attest_run *run, struct cs_bytes *bytes, const char *path,
 			  size_t size_max)
 {
-	struct cs_why why = {{0}};
 	uint8_t *memory = NULL;
 	size_t size = 0;
-	if (host_file_load(&memory, &size, path, size_max, &why) != CS_OK)
-		return cli_fail(run->cli, CLI_USAGE, "%s", why.text);
+	const enum cli_exit code = cli_read_file(run->cli, &memory, &size, path, size_max);
+	if (code != CLI_OK)
+		return code;
 	*bytes = cs_arena_copy(&run->arena, cs_bytes(memory, size));
 	free(memory);
 	return bytes->p != NULL ? CLI_OK : cli_fail(run->cli, CLI_FAILED, "out of memory");
+}
+
+/* ---- the buffer of Intel's library ---- */
+
+/* What tee_qv_get_collateral gives (sgx_ql_qve_collateral_t of sgx_ql_lib_common.h, DCAP 1.14 on), as programs write
+ * it down: 8 bytes, version and TEE; of each part the address that it had and its size; then the parts, which are texts
+ * with the zero that ended them, one behind the other. Versions 3.0 and 4.0: in 3.1 lists are DER. */
+#define QV_PARTS 7u
+#define QV_HEAD_SIZE (8u + 16u * QV_PARTS)
+#define QV_TEE_SGX 0u
+#define QV_TEE_TDX 0x81u
+
+static uint64_t little_endian(const uint8_t *p, size_t n)
+{
+	uint64_t value = 0;
+	while (n-- > 0)
+		value = value << 8 | p[n];
+	return value;
+}
+
+/* Quotes begin with the same versions; where the lower half of a version is here they have their key's kind. */
+static bool is_qv_collateral(struct cs_bytes file)
+{
+	if (file.n < 8)
+		return false;
+	const uint64_t version = little_endian(file.p, 4), tee = little_endian(file.p + 4, 4);
+	return (version == 3 || version == 4) && (tee == QV_TEE_SGX || tee == QV_TEE_TDX);
+}
+
+static enum cs_err add_qv_part(struct attest_run *run, struct cs_bytes part, struct cs_why *why)
+{
+	if (part.n < 2 || memchr(part.p, 0, part.n) != part.p + part.n - 1)
+		return cs_fail(why, CS_ERR_MALFORMED, "no text with a zero behind it");
+	return attest_collateral_add(&run->collateral, cs_bytes(part.p, part.n - 1), &run->arena,
+				     why);
+}
+
+static enum cs_err add_qv_collateral(struct attest_run *run, struct cs_bytes file,
+				     struct cs_why *why)
+{
+	static const char *const names[QV_PARTS] = {"pck_crl_issuer_chain",
+						    "root_ca_crl",
+						    "pck_crl",
+						    "tcb_info_issuer_chain",
+						    "tcb_info",
+						    "qe_identity_issuer_chain",
+						    "qe_identity"};
+	if (file.n < QV_HEAD_SIZE)
+		return cs_fail(why, CS_ERR_TRUNCATED, "%zu bytes, the head has %u", file.n,
+			       QV_HEAD_SIZE);
+	size_t at = QV_HEAD_SIZE;
+	uint64_t address = little_endian(file.p + 8, 8);
+	for (size_t i = 0; i < QV_PARTS; i++) {
+		const uint8_t *entry = file.p + 8 + 16 * i;
+		const uint64_t size = little_endian(entry + 8, 8);
+		struct cs_why inner = {{0}};
+		if (size > file.n - at)
+			return cs_fail(why, CS_ERR_TRUNCATED, "%s: %llu bytes, %zu are there",
+				       names[i], (unsigned long long)size, file.n - at);
+		if (little_endian(entry, 8) != address)
+			return cs_fail(why, CS_ERR_MALFORMED, "%s: not behind the part before it",
+				       names[i]);
+		const enum cs_err err =
+			add_qv_part(run, cs_bytes(file.p + at, (size_t)size), &inner);
+		if (err != CS_OK)
+			return cs_fail(why, err == CS_ERR_UNSUPPORTED ? CS_ERR_MALFORMED : err,
+				       "%s: %.150s", names[i], inner.text);
+		at += (size_t)size;
+		address += size;
+	}
+	return at == file.n ? CS_OK
+			    : cs_fail(why, CS_ERR_TRAILING, "%zu bytes behind the last part",
+				      file.n - at);
 }
 
 /* ---- collateral ---- */
@@ -31,7 +103,10 @@ static enum cli_exit add_file(struct attest_run *run, const char *path, bool of_
 	const enum cli_exit code = attest_file(run, &bytes, path, ATTEST_COLLATERAL_SIZE_MAX);
 	if (code != CLI_OK)
 		return code;
-	const enum cs_err err = attest_collateral_add(&run->collateral, bytes, &run->arena, &why);
+	const enum cs_err err =
+		is_qv_collateral(bytes)
+			? add_qv_collateral(run, bytes, &why)
+			: attest_collateral_add(&run->collateral, bytes, &run->arena, &why);
 	if (err == CS_ERR_UNSUPPORTED && of_folder) {
 		run->passed_over++;
 		return CLI_OK;

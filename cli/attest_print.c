@@ -1,133 +1,45 @@
 /* What `caisson attest verify` and `attest connect` say: a report for people, the same as JSON, or the claims of EAR. */
 #include "cli/attest.h"
 #include "core/utc.h"
+#include "gateway/attest_json.h"
 #include "host/enclave_json.h"
-#include "verify/attest/ear.h"
+#include "host/evidence_read.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The longest claim is a public key. */
-#define CLAIM_SIZE_MAX 1024u
+/* Claims that are Unix seconds. */
+#define DATES "certificate_not_"
 
 static const char *hex_of(struct cs_bytes bytes)
 {
-	static char text[2 * CLAIM_SIZE_MAX + 1];
-	cs_hex(text, cs_bytes(bytes.p, bytes.n < CLAIM_SIZE_MAX ? bytes.n : CLAIM_SIZE_MAX));
+	static char text[2 * GATEWAY_ATTEST_CLAIM_SIZE_MAX + 1];
+	if (bytes.n > GATEWAY_ATTEST_CLAIM_SIZE_MAX)
+		bytes.n = GATEWAY_ATTEST_CLAIM_SIZE_MAX;
+	cs_hex(text, bytes);
 	return text;
-}
-
-/* ---- EAR ---- */
-
-static json_t *ear_json(const struct attest_run *run)
-{
-	static const struct ear_verifier verifier = {"Caisson", CAISSON_VERSION};
-	static uint8_t memory[EAR_SIZE_MAX];
-	struct cs_buf buf;
-	cs_buf_init(&buf, memory, sizeof(memory));
-	ear_write(&buf, &run->result, &run->appraisal, &run->policy, &run->in, &verifier);
-	return cs_buf_end(&buf) == CS_OK ? json_loadb((const char *)memory, buf.n, 0, NULL)
-					 : json_null();
 }
 
 /* ---- JSON ---- */
 
-static void add_checks(json_t *list, const struct attest_check *checks, size_t count)
+static struct gateway_attest_verdict verdict_of(const struct attest_run *run)
 {
-	for (size_t i = 0; i < count; i++) {
-		json_t *check = json_object();
-		json_object_set_new(check, "name", json_string(checks[i].name));
-		json_object_set_new(check, "ok",
-				    checks[i].outcome == ATTEST_SKIPPED
-					    ? json_null()
-					    : json_boolean(checks[i].outcome == ATTEST_PASSED));
-		json_object_set_new(check, "detail", json_string(checks[i].detail.text));
-		json_array_append_new(list, check);
-	}
-}
-
-static json_t *claims_json(const struct attest_result *result, bool measurements)
-{
-	json_t *claims = json_object();
-	for (size_t i = 0; i < result->claim_count; i++) {
-		const struct attest_claim *claim = &result->claims[i];
-		if (claim->measurement != measurements)
-			continue;
-		json_object_set_new(claims, claim->name,
-				    claim->bytes.p != NULL
-					    ? json_string(hex_of(claim->bytes))
-					    : json_integer((json_int_t)claim->number));
-	}
-	return claims;
-}
-
-static json_t *time_json(uint64_t seconds)
-{
-	char text[CS_UTC_SIZE];
-	if (seconds == 0 || seconds > CS_UTC_SECONDS_MAX)
-		return json_null();
-	cs_utc_write(text, seconds);
-	return json_string(text);
-}
-
-static json_t *collateral_json(const struct attest_result *result)
-{
-	json_t *collateral = json_object();
-	json_object_set_new(collateral, "issued", time_json(result->collateral_issued_s));
-	json_object_set_new(collateral, "until", time_json(result->collateral_until_s));
-	json_object_set_new(collateral, "tcb_date", time_json(result->tcb_date_s));
-	json_object_set_new(collateral, "tcb_evaluation_number",
-			    json_integer(result->tcb_evaluation_number));
-	return collateral;
-}
-
-/* What the report data says, if the check of it passed. */
-static json_t *document_json(const struct attest_run *run)
-{
-	static const char *const bound[] = {"role",          "nonce",           "keys",
-					    "manifest_hash", "manifest_number", "lineage",
-					    "schema_digest", "insecure_flags"};
-	json_t *json = json_object();
-	for (size_t i = 0; i < CS_LEN(bound); i++)
-		json_object_set(json, bound[i], json_object_get(run->document, bound[i]));
-	json_object_set_new(json, "insecure", host_insecure_json(run->document_flags));
-	return json;
+	return (struct gateway_attest_verdict){&run->in, &run->result, &run->policy,
+					       &run->appraisal};
 }
 
 json_t *attest_json(const struct attest_run *run)
 {
-	const struct attest_result *result = &run->result;
-	const char *tcb_status = attest_tcb_status_name(result->tcb_status);
-	json_t *json = json_object(), *advisories = json_array(), *checks = json_array();
-	for (size_t i = 0; i < result->advisory_count; i++)
-		json_array_append_new(advisories,
-				      json_stringn((const char *)result->advisories[i].p,
-						   result->advisories[i].n));
-	add_checks(checks, result->checks, result->check_count);
-	add_checks(checks, run->appraisal.judgements, run->appraisal.judgement_count);
-	json_object_set_new(json, "kind", json_string(attest_kind_name(result->kind)));
-	json_object_set_new(json, "hardware", json_string(attest_kind_name(result->hardware)));
-	json_object_set_new(json, "status", json_string(attest_tier_name(run->appraisal.status)));
-	json_object_set_new(json, "tcb_status",
-			    tcb_status == NULL ? json_null() : json_string(tcb_status));
-	json_object_set_new(json, "advisories", advisories);
-	json_object_set_new(json, "measurements", claims_json(result, true));
-	json_object_set_new(json, "claims", claims_json(result, false));
-	json_object_set_new(
-		json, "report_data",
-		json_string(hex_of(cs_bytes(result->report_data, result->report_data_size))));
-	json_object_set_new(json, "debug", json_boolean(result->debug));
-	json_object_set_new(json, "revocation", json_boolean(result->revocation));
-	json_object_set_new(json, "whole_machine", json_boolean(run->appraisal.whole_machine));
-	json_object_set_new(json, "insecure", json_boolean(run->appraisal.insecure));
-	json_object_set_new(json, "collateral", collateral_json(result));
-	json_object_set_new(json, "at", time_json(run->in.now.low_s));
-	json_object_set_new(json, "checks", checks);
-	if (run->document != NULL)
-		json_object_set_new(json, "report", document_json(run));
+	const struct gateway_attest_verdict verdict = verdict_of(run);
+	json_t *json = gateway_attest_json(&verdict);
+	/* What the report data says, if the check of it passed. */
+	if (run->document != NULL) {
+		json_t *report = host_evidence_bound(run->document);
+		json_object_set_new(report, "insecure", host_insecure_json(run->document_flags));
+		json_object_set_new(json, "report", report);
+	}
 	if (run->hello != NULL)
 		json_object_set(json, "hello", run->hello);
-	json_object_set_new(json, "ear", ear_json(run));
 	return json;
 }
 
@@ -137,8 +49,17 @@ static void print_checks(const struct attest_check *checks, size_t count)
 {
 	static const char *const words[] = {"ok", "NO", "--"};
 	for (size_t i = 0; i < count; i++)
-		printf("  %s  %-24s %s\n", words[checks[i].outcome], checks[i].name,
+		printf("  %s  %-28s %s\n", words[checks[i].outcome], checks[i].name,
 		       checks[i].detail.text);
+}
+
+static void print_time(const char *name, uint64_t seconds)
+{
+	char text[CS_UTC_SIZE];
+	if (seconds == 0 || seconds > CS_UTC_SECONDS_MAX)
+		return;
+	cs_utc_write(text, seconds);
+	printf("  %-24s %s\n", name, text);
 }
 
 static void print_claims(const struct attest_result *result, bool measurements)
@@ -149,18 +70,11 @@ static void print_claims(const struct attest_result *result, bool measurements)
 			continue;
 		if (claim->bytes.p != NULL)
 			printf("  %-24s %s\n", claim->name, hex_of(claim->bytes));
+		else if (strncmp(claim->name, DATES, strlen(DATES)) == 0)
+			print_time(claim->name, claim->number);
 		else
 			printf("  %-24s %llu\n", claim->name, (unsigned long long)claim->number);
 	}
-}
-
-static void print_time(const char *name, uint64_t seconds)
-{
-	char text[CS_UTC_SIZE];
-	if (seconds == 0 || seconds > CS_UTC_SECONDS_MAX)
-		return;
-	cs_utc_write(text, seconds);
-	printf("  %-24s %s\n", name, text);
 }
 
 static void print_verdict(const struct attest_run *run)
@@ -236,7 +150,9 @@ static void print_report(const struct attest_run *run)
 		print_time("issued", result->collateral_issued_s);
 		print_time("until", result->collateral_until_s);
 		print_time("tcb_date", result->tcb_date_s);
-		printf("  %-24s %u\n", "tcb_evaluation_number", result->tcb_evaluation_number);
+		if (result->tcb_evaluation_number > 0)
+			printf("  %-24s %u\n", "tcb_evaluation_number",
+			       result->tcb_evaluation_number);
 	}
 }
 
@@ -257,8 +173,9 @@ void attest_print_brief(const struct attest_run *run, int indent)
 
 void attest_print(struct attest_run *run)
 {
+	const struct gateway_attest_verdict verdict = verdict_of(run);
 	if (cli_flag(run->cli, "ear"))
-		cli_print_json(run->cli, ear_json(run));
+		cli_print_json(run->cli, gateway_attest_ear(&verdict));
 	else if (run->cli->json)
 		cli_print_json(run->cli, attest_json(run));
 	else

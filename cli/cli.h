@@ -69,6 +69,12 @@ void cli_print_json(const struct cli *cli, json_t *json);
 /* keys.c: text and a line break into a new file of mode 600; refuses to overwrite one. */
 enum cli_exit cli_write_secret(struct cli *cli, const char *path, const char *text);
 
+/* ---- input.c ---- */
+/* A file, or standard input where path is "-": malloc'd, with a zero behind a file. An empty input, and what is
+ * larger, is a failure of usage, which is printed. */
+enum cli_exit cli_read_file(struct cli *cli, uint8_t **bytes, size_t *size, const char *path,
+			    size_t size_max);
+
 /* ---- client.c ---- */
 /* Members of an answer: "" and 0 where there is none of that type. */
 const char *cli_text_of(const json_t *json, const char *name);
@@ -143,6 +149,8 @@ enum cli_exit cli_up_oracle(struct cli *cli, const char *path);
 /* ---- commands ---- */
 enum cli_exit cli_up(struct cli *cli);
 enum cli_exit cli_status(struct cli *cli);
+/* Before the end of what somebody has to renew: an operator has days, not weeks. */
+#define CLI_ENDS_WARN_S (7 * 86400)
 /* The line of the bridge's ledger, of a gateway or an oracle; nothing for null. */
 void cli_print_ledger(const json_t *ledger);
 /* A line for each thing that an operator paused. */
@@ -210,6 +218,7 @@ enum cli_exit cli_cluster_promote(struct cli *cli);
 enum cli_exit cli_cluster_rotate(struct cli *cli);
 enum cli_exit cli_cluster_revoke(struct cli *cli);
 enum cli_exit cli_cluster_manifest(struct cli *cli);
+enum cli_exit cli_cluster_manifest_check(struct cli *cli);
 enum cli_exit cli_cluster_seal(struct cli *cli);
 enum cli_exit cli_cluster_open(struct cli *cli);
 enum cli_exit cli_cluster_share(struct cli *cli);

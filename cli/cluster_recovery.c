@@ -3,6 +3,7 @@
 #include "cli/cluster.h"
 #include "core/nistp.h"
 #include "host/alloc.h"
+#include "verify/cluster/lineage.h"
 #include "verify/cluster/recovery.h"
 
 #include <errno.h>
@@ -115,10 +116,9 @@ enum cli_exit cli_cluster_recovery_restore(struct cli *cli)
 struct approval {
 	struct cs_sig *sig;
 	struct cs_nistp *nistp;
-	struct cluster_manifest manifests[2];
-	unsigned newest;
-	uint8_t *block, *manifest_block;
-	struct cs_arena arena, manifest_arena;
+	struct cluster_lineage lineage;
+	uint8_t *block, *lineage_block;
+	struct cs_arena arena;
 	struct cs_secret random, holder;
 	struct file recovery, request;
 	struct cluster_peer asker;
@@ -135,15 +135,14 @@ static enum cli_exit read_manifests(struct cli *cli, struct approval *a)
 		const enum cli_exit code = load(cli, &file, path, CS_MANIFEST_SIZE_MAX);
 		if (code != CLI_OK)
 			return code;
-		const enum cs_err err = cluster_manifest_read(
-			&a->manifests[1 - a->newest], cs_bytes(file.p, file.n),
-			count == 0 ? NULL : &a->manifests[a->newest], a->sig, &a->manifest_arena,
-			&why);
+		const struct cluster_manifest *next = NULL;
+		const enum cs_err err = cluster_lineage_read(
+			&a->lineage, &next, cs_bytes(file.p, file.n), a->sig, &why);
 		free(file.p);
 		if (err != CS_OK)
 			return cli_fail(cli, CLI_NO, "%s: %s: %s", path, cs_err_name(err),
 					why.text);
-		a->newest = 1 - a->newest;
+		cluster_lineage_follow(&a->lineage);
 	}
 	return count > 0 ? CLI_OK
 			 : cli_fail(cli, CLI_USAGE,
@@ -164,9 +163,9 @@ static enum cli_exit prepare(struct cli *cli, struct approval *a)
 	if (a->sig == NULL || a->nistp == NULL)
 		return cli_fail(cli, CLI_FAILED, "out of memory");
 	a->block = host_alloc(CLUSTER_ARENA_SIZE);
-	a->manifest_block = host_alloc(CLUSTER_MANIFEST_ARENA_SIZE);
+	a->lineage_block = host_alloc(CLUSTER_LINEAGE_SIZE);
 	cs_arena_init(&a->arena, a->block, CLUSTER_ARENA_SIZE);
-	cs_arena_init(&a->manifest_arena, a->manifest_block, CLUSTER_MANIFEST_ARENA_SIZE);
+	cluster_lineage_init(&a->lineage, a->lineage_block);
 	cs_buf_init(&a->out, a->share, sizeof a->share);
 	enum cli_exit code = load_recovery(cli, &a->recovery);
 	if (code == CLI_OK)
@@ -186,9 +185,9 @@ static enum cli_exit approve(struct cli *cli, struct approval *a)
 	const struct cluster_tools tools = {.sig = a->sig, .nistp = a->nistp, .arena = &a->arena};
 	const struct cluster_recovery_question question = {
 		cs_bytes(a->recovery.p, a->recovery.n), cs_bytes(a->request.p, a->request.n), &now};
-	const enum cs_err err =
-		cluster_recovery_answer(&a->out, &a->asker, &question, &a->holder,
-					&a->manifests[a->newest], &tools, &a->random, &why);
+	const enum cs_err err = cluster_recovery_answer(&a->out, &a->asker, &question, &a->holder,
+							cluster_lineage_newest(&a->lineage), &tools,
+							&a->random, &why);
 	return err == CS_OK ? CLI_OK
 			    : cli_fail(cli, CLI_NO, "no share is given: %s: %s", cs_err_name(err),
 				       why.text[0] != '\0' ? why.text : cs_err_sentence(err));
@@ -197,7 +196,7 @@ static enum cli_exit approve(struct cli *cli, struct approval *a)
 static enum cli_exit show(struct cli *cli, const struct approval *a)
 {
 	const struct cluster_peer *asker = &a->asker;
-	const struct cluster_manifest *m = &a->manifests[a->newest];
+	const struct cluster_manifest *m = cluster_lineage_newest(&a->lineage);
 	char key[65];
 	cs_hex(key, CS_BYTES_OF(asker->spki.b));
 	if (asker->insecure)
@@ -219,7 +218,7 @@ static void done(struct approval *a)
 	if (a->block != NULL)
 		cs_wipe(a->block, CLUSTER_ARENA_SIZE);
 	free(a->block);
-	free(a->manifest_block);
+	free(a->lineage_block);
 	free(a->recovery.p);
 	free(a->request.p);
 	cs_wipe(a, sizeof *a);

@@ -229,7 +229,8 @@ static const struct cli_command commands[] = {
 	 cli_ledger_verify},
 	{"attest verify", "FILE", "report-data= nonce= ear" ATTEST " json",
 	 "offline: what is this evidence (SGX, TDX, SEV-SNP, TPM, RA-TLS, simulated), does it "
-	 "verify, and what is it worth by a policy; exit status: docs/attestation.md",
+	 "verify, and what is it worth by a policy; FILE may be -; exit status: "
+	 "docs/attestation.md",
 	 cli_attest_verify},
 	{"attest connect", "HOST:PORT",
 	 "collateral= policy= lineage= no-revocation root=+ insecure-root=+ ear json",
@@ -264,6 +265,11 @@ static const struct cli_command commands[] = {
 	 cli_cluster_revoke},
 	{"cluster manifest", "FILE", CLUSTER,
 	 "give a running process the next manifest of its lineage", cli_cluster_manifest},
+	{"cluster manifest check", "FILE", "json",
+	 "offline: a manifest of a key cluster, a draft or signed, as enclaves will read it: its "
+	 "form, "
+	 "and builds that no evidence can match; FILE may be -",
+	 cli_cluster_manifest_check},
 	{"cluster seal", "FILE --purpose TEXT", "purpose=" CLUSTER,
 	 "of a worker: encrypt a file under its application's key; to standard output",
 	 cli_cluster_seal},
@@ -335,8 +341,9 @@ static const char attest_exit_help[] =
 	"read;\n"
 	"  3 a warning, accepted only by an insecure_accept_ of the policy; 4 a TPM: the whole "
 	"machine is trusted;\n"
-	"  5 another warning; 6 contraindicated, or it does not verify; 7 nothing is said: "
-	"collateral is missing\n";
+	"  5 another warning; 6 contraindicated, or it does not verify (lists of revoked keys are "
+	"missing, too);\n"
+	"  7 it verifies, and nobody judged the TCB: --collateral has no TCB info\n";
 
 /* Two commands answer with a verdict. */
 static const char *exit_help_of(const struct cli_command *command)

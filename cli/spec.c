@@ -13,25 +13,6 @@
 /* A spec, generously indented. */
 #define FILE_SIZE_MAX (256u * 1024)
 
-static enum cli_exit read_input(struct cli *cli, uint8_t **bytes, size_t *size)
-{
-	size_t room = 0;
-	char part[4096];
-	size_t n;
-	*bytes = NULL;
-	*size = 0;
-	while ((n = fread(part, 1, sizeof(part), stdin)) > 0) {
-		*bytes = host_append(*bytes, size, &room, part, n);
-		if (*size > FILE_SIZE_MAX)
-			break;
-	}
-	if (*size > 0 && *size <= FILE_SIZE_MAX && !ferror(stdin))
-		return CLI_OK;
-	free(*bytes);
-	return cli_fail(cli, CLI_USAGE, "standard input: nothing, or more than %u bytes",
-			FILE_SIZE_MAX);
-}
-
 enum cli_exit cli_read_spec(struct cli *cli, struct cli_spec *spec, const char *path)
 {
 	struct cs_why why = {{0}};
@@ -40,13 +21,9 @@ enum cli_exit cli_read_spec(struct cli *cli, struct cli_spec *spec, const char *
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	*spec = (struct cli_spec){.memory = NULL};
-	if (strcmp(path, "-") == 0) {
-		enum cli_exit code = read_input(cli, &bytes, &size);
-		if (code != CLI_OK)
-			return code;
-	} else if (host_file_load(&bytes, &size, path, FILE_SIZE_MAX, &why) != CS_OK) {
-		return cli_fail(cli, CLI_USAGE, "%s", why.text);
-	}
+	const enum cli_exit code = cli_read_file(cli, &bytes, &size, path, FILE_SIZE_MAX);
+	if (code != CLI_OK)
+		return code;
 	/* The tree of the file, and that of the canonical bytes. */
 	const size_t arena_size = 2u * WIRE_SPEC_ARENA_SIZE;
 	spec->memory = host_alloc(WIRE_SPEC_SIZE_MAX);

@@ -196,6 +196,16 @@ static void set_unknown(struct gateway *gateway, json_t *json,
 	set_why(gateway, json, submission);
 }
 
+/* What is written down and did not go out. */
+static void set_waits(struct gateway *gateway, json_t *json,
+		      const struct gateway_submission *submission)
+{
+	const struct gateway_chain *chain = gateway_chain_of(gateway, &submission->chain);
+	char text[2 * GATEWAY_WHY_MAX];
+	if (chain && gateway_sponsored_why(chain, submission->n, text, sizeof(text)))
+		json_object_set_new(json, "why", json_string(text));
+}
+
 static void reply_request(struct gateway *gateway, struct host_http_exchange *exchange,
 			  const struct gateway_request *request)
 {
@@ -224,6 +234,8 @@ static void reply_request(struct gateway *gateway, struct host_http_exchange *ex
 			set_unknown(gateway, json, &submission);
 		if (submission.state == GATEWAY_SUBMISSION_GIVEN)
 			set_why(gateway, json, &submission);
+		if (submission.state == GATEWAY_SUBMISSION_OPEN)
+			set_waits(gateway, json, &submission);
 		json_object_set_new(json, "tx", hash_or_null(&submission.hash));
 	}
 	cs_arena_rewind(&gateway->scratch, mark);

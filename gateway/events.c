@@ -17,7 +17,6 @@
 /* A stream that says nothing for so long says that it is there; of a client that is gone that is
  * noticed. */
 #define SILENCE_MS 15000u
-/* WebSockets are looked after by pings. */
 #define STALLED_MS 30000u
 #define RECONNECT_MS 1000
 /* A write to a reader costs some 20 us, whatever it carries. So they are told in rounds, which begin this time apart for
@@ -123,6 +122,11 @@ static void reader_free(struct reader *reader)
 	free(reader);
 }
 
+static void log_dropped(const struct reader *reader, const char *why)
+{
+	log_warn("events.reader_dropped", LOG_TEXT("why", why), LOG_U64("cursor", reader->cursor));
+}
+
 /* ---- as a WebSocket ---- */
 
 static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrade,
@@ -168,12 +172,14 @@ static void on_message(void *context, struct host_ws_peer *peer, struct cs_bytes
 	host_ws_peer_close(peer, 1003, "this stream is read only");
 }
 
+/* What we ended ourselves is in the log already, but for one that answers no ping. */
 static void on_closed(void *context, struct host_ws_peer *peer, enum cs_err err, const char *why)
 {
+	struct reader *reader = host_ws_peer_get(peer);
 	(void)context;
-	(void)err;
-	(void)why;
-	reader_free(host_ws_peer_get(peer));
+	if (err == CS_ERR_TIMEOUT || err == CS_ERR_FULL)
+		log_dropped(reader, why);
+	reader_free(reader);
 }
 
 /* ---- as server-sent events ---- */
@@ -360,14 +366,24 @@ static enum cs_err send_older(struct reader *reader)
 	return CS_OK;
 }
 
+static bool has_stalled(const struct reader *reader)
+{
+	uint64_t stalled_ms = reader->stream ? host_http_stream_stalled_ms(reader->stream)
+					     : host_ws_peer_stalled_ms(reader->peer);
+	return stalled_ms > reader->gateway->reader_stalled_ms;
+}
+
 /* The reader of a stream is gone after it. */
 static void drop(struct reader *reader, uint16_t code, const char *why)
 {
 	char last[256];
-	log_warn("events.reader_dropped", LOG_TEXT("why", why), LOG_U64("cursor", reader->cursor));
+	log_dropped(reader, why);
 	if (reader->peer) {
 		reader->closing = true;
-		host_ws_peer_close(reader->peer, code, why);
+		if (has_stalled(reader))
+			host_ws_peer_drop(reader->peer, code, why);
+		else
+			host_ws_peer_close(reader->peer, code, why);
 		return;
 	}
 	snprintf(last, sizeof(last), "event: dropped\ndata: {\"why\":\"%s\"}\n\n", why);
@@ -399,8 +415,7 @@ static void pump_reader(struct reader *reader)
 		drop(reader, CLOSE_POLICY, "its API key was revoked");
 		return;
 	}
-	if (reader->stream &&
-	    host_http_stream_stalled_ms(reader->stream) > gateway->reader_stalled_ms) {
+	if (!reader->closing && has_stalled(reader)) {
 		drop(reader, CLOSE_TRY_AGAIN_LATER, "it took nothing for too long");
 		return;
 	}

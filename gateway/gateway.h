@@ -75,6 +75,8 @@ struct gateway_peer {
 	bool reachable;                              /* as the newest call says */
 	bool is_judged;                              /* there was a call */
 	uint64_t manifest_told;                      /* newer than ours, of a statement of its */
+	uint64_t held_after_ms;                      /* what of it waits here is looked at then */
+	uint32_t held_tries;                         /* looks of which nothing came */
 	bool gone;                                   /* the configuration has it no more */
 	struct gateway_attested_peer attested;       /* its enclave */
 	struct gateway_peer_attested attested_asked; /* how it is asked; texts of a configuration */
@@ -396,6 +398,10 @@ void gateway_follow_init(struct gateway_chain *chain);
 uint64_t gateway_client_hold(struct gateway_client_wait *held, uint64_t waiting, uint64_t to,
 			     uint64_t now_ms);
 
+/* When the client is of no use any more unless a block becomes final before: then it takes an anchor of
+ * the next manifest. Unix seconds; 0: nothing is final by its word yet. */
+uint64_t gateway_client_expires_s(const struct gateway_chain *chain);
+
 /* ---- chain_events.c ---- */
 /* With chain->adapter where one was made already (adapter_listen_make). */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);
@@ -471,6 +477,9 @@ bool gateway_pool_has_better(const struct gateway_chain *chain,
 bool gateway_pool_is_out(const struct gateway_chain *chain);
 /* A sentence where it is out, else NULL. */
 const char *gateway_pool_trouble(const struct gateway_chain *chain);
+/* What waits for this account, with whom to send money to: the text, which is the caller's. */
+const char *gateway_no_funds_why(const struct gateway_chain *chain, size_t index,
+				 const char *trouble, char *text, size_t size);
 /* What it waits for where its chain's pool is out, with whom to send money to; NULL: for something else. Nothing of it
  * is written: it is true for as long as the pool is out. The text is in the caller's. */
 const char *gateway_unpaid_why(struct gateway *gateway, const struct gateway_message *message,
@@ -520,6 +529,10 @@ uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
 /* The contract's function, or who signed it. */
 const char *gateway_kind_name(enum gateway_kind kind);
+/* What a sponsored submission that no node took yet waits for: the operator's account, or those before it; NULL: for
+ * none of these. Nothing of it is written: it ends with what it tells of. The text is the caller's. */
+const char *gateway_sponsored_why(const struct gateway_chain *chain, uint64_t n, char *text,
+				  size_t size);
 /* With the chain's adapter made. */
 void gateway_submit_start(struct gateway_chain *chain);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
@@ -618,10 +631,12 @@ void gateway_peers_pump(struct gateway *gateway);
 /* What the outbox holds for a peer after a cursor: an object with instance, items, next. NULL when
  * there is nothing. */
 json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t after, bool *more);
-/* Takes the items of a push or a pull. *cursor: everything up to it has been taken. */
+/* Takes the items of a push or a pull. *cursor: everything up to it is written down, taken or to be. */
 CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer,
 					   const json_t *body, uint64_t *cursor,
 					   struct cs_why *why);
+/* Looks at what of a peer waits here (journal_held.h), when it is time. */
+void gateway_peer_take_held(struct gateway_peer *peer);
 /* Writes into the outbox of the peer of this route, inside a writer. */
 CS_NODISCARD enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind,
 					   uint64_t ref);

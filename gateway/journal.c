@@ -65,6 +65,10 @@ static const char *const migrations[] = {
 	" WHERE outcome_statement<>0;"
 	"DROP INDEX messages_height;"
 	"CREATE INDEX messages_height ON messages(chain, side, height) WHERE side=1;",
+	/* Items of other gateways that cannot be taken yet. */
+	"CREATE TABLE held(n INTEGER PRIMARY KEY, peer TEXT NOT NULL, ours BLOB NOT NULL,"
+	" remote BLOB NOT NULL, item TEXT NOT NULL) STRICT;"
+	"CREATE INDEX held_peer ON held(peer, ours, remote);",
 	/* What is handed to the nodes of a chain that was signed twice, and what they said. */
 	"CREATE TABLE evidence(n INTEGER PRIMARY KEY, chain BLOB NOT NULL, height INTEGER NOT NULL,"
 	" other BLOB NOT NULL, ours BLOB NOT NULL, against_other BLOB NOT NULL,"

@@ -233,9 +233,7 @@ static void told(void *context, enum cs_err err)
 	err = adapter_receipt(observation->chain->adapter, &observation->tx, receipt_done,
 			      observation);
 	if (err != CS_OK)
-		fail(observation, err,
-		     err == CS_ERR_UNSUPPORTED ? "tx: name the heights on this kind of chain"
-					       : "the node could not be asked");
+		fail(observation, err, "the node could not be asked");
 }
 
 static enum cs_err read_heights(struct gateway_observation *observation, const json_t *body,

@@ -2,9 +2,11 @@
  * remote's key signed it, so that a peer, or whoever has its API key, can put nothing in the place of
  * what an enclave said; the enclave and the contract check it again. Notes only say what people see.
  * An item that is wrong is passed over with a line in the log, so that it holds up nothing behind
- * it; one whose key is not learned yet waits, and what is behind it too. So does everything of a peer
- * whose enclave is to be seen and is not accepted (attested.c). */
+ * it; one whose key is not learned yet, or whose route only a newer manifest has, is written down as it is and waits
+ * with what is behind it of its route (journal_held.h), and other routes go on. Everything waits, at the peer, of
+ * one whose enclave is to be seen and is not accepted (attested.c). */
 #include "gateway/gateway.h"
+#include "gateway/journal_held.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,26 @@
 /* Lines in the log for the items of one body: a peer does not fill the disk with them. */
 #define REFUSALS_TOLD 16u
 #define INSTANCE_DIGITS 32u
+/* Routes that wait, of one look at what is held; more of them wait for the next. */
+#define WAITING_MAX 32u
+/* What is held is looked at so often; after so many times of which nothing came, for it waits for somebody then: the
+ * key's owner, the next manifest; so much later. */
+#define HELD_PAUSE_MS 100u
+#define HELD_TRIES 20u
+#define HELD_LONG_MS 2000u
+
+/* What becomes of an item. */
+enum fate {
+	FATE_DONE,  /* taken, or passed over */
+	FATE_LATER, /* it waits for a key, or for a route of a newer manifest */
+	FATE_STAYS, /* a key that the peer's enclave has not shown: with all behind it */
+};
+
+/* A key of this route's remote, of this epoch. */
+struct wanted {
+	struct gateway_route *route;
+	uint64_t epoch;
+};
 
 struct take {
 	struct gateway *gateway;
@@ -20,10 +42,13 @@ struct take {
 	const json_t *items;
 	uint64_t consumed;
 	struct cs_arena *arena;
-	struct cs_why *why;              /* of what ends all of it */
-	struct gateway_route *waits_for; /* a key of this route's remote, of this epoch */
-	uint64_t epoch;
-	bool held; /* a key that the peer's enclave has not shown, or a route of its newer manifest */
+	struct cs_why *why; /* of what ends all of it */
+	enum fate fate;     /* of the item at hand */
+	uint64_t held;      /* items that wait in the journal */
+	bool moves;         /* one of them was taken, or came to them */
+	uint64_t refused;
+	struct wanted wanted[WAITING_MAX];
+	size_t wanted_count;
 };
 
 /* A peer speaks for the chains that it serves: what it says of another one is nobody's word. */
@@ -45,8 +70,8 @@ static struct gateway_route *route_of(const struct take *take, const struct cs_h
 	return NULL;
 }
 
-/* A peer that took the next manifest before us signs for routes that we have not yet: that is left where it is,
- * with all behind it, until we took it too. */
+/* A peer that took the next manifest before us signs for routes that we have not yet: that waits until we took it
+ * too. */
 static enum cs_err find_route(struct take *take, struct gateway_route **route,
 			      const struct gateway_statement *st, const struct cs_hash *ours,
 			      const struct cs_hash *remote, struct cs_why *why)
@@ -56,12 +81,14 @@ static enum cs_err find_route(struct take *take, struct gateway_route **route,
 	*route = route_of(take, ours, remote);
 	if (*route)
 		return CS_OK;
-	take->held = peer && manifest > take->gateway->config.manifest.number;
-	if (take->held && peer->manifest_told != manifest)
+	bool is_newer = peer && manifest > take->gateway->config.manifest.number;
+	if (is_newer)
+		take->fate = FATE_LATER;
+	if (is_newer && peer->manifest_told != manifest)
 		log_warn("peer.manifest_is_newer", LOG_TEXT("peer", take->peer),
 			 LOG_U64("manifest", manifest),
 			 LOG_U64("ours", take->gateway->config.manifest.number));
-	if (take->held)
+	if (is_newer)
 		peer->manifest_told = manifest;
 	return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
 }
@@ -71,9 +98,17 @@ static enum cs_err check_attested(struct take *take, const struct gateway_statem
 				  const struct cs_hash *key)
 {
 	struct gateway_peer *peer = gateway_peer_named(take->gateway, take->peer);
-	take->held = !peer || !gateway_attested_has_key(peer, &st->statement.signer,
-							st->statement.epoch, key);
-	return take->held ? CS_ERR_NOT_ATTESTED : CS_OK;
+	if (peer && gateway_attested_has_key(peer, &st->statement.signer, st->statement.epoch, key))
+		return CS_OK;
+	take->fate = FATE_STAYS;
+	return CS_ERR_NOT_ATTESTED;
+}
+
+static void want_key(struct take *take, struct gateway_route *route, uint64_t epoch)
+{
+	take->fate = FATE_LATER;
+	if (take->wanted_count < WAITING_MAX)
+		take->wanted[take->wanted_count++] = (struct wanted){route, epoch};
 }
 
 /* NO_KEY: not learned yet. NOT_ATTESTED: the peer's enclave has not shown it. */
@@ -89,8 +124,7 @@ static enum cs_err check_signature(struct take *take, struct gateway_route *rout
 			       "statement: a key of epoch %llu was never registered",
 			       (unsigned long long)st->statement.epoch);
 	if (err == CS_ERR_NOT_FOUND) {
-		take->waits_for = route;
-		take->epoch = st->statement.epoch;
+		want_key(take, route, st->statement.epoch);
 		return CS_ERR_NO_KEY;
 	}
 	CS_TRY(err);
@@ -497,31 +531,180 @@ static enum cs_err check_numbers(const struct take *take)
 	return CS_OK;
 }
 
+/* OK for what is passed over too. */
+static enum cs_err try_item(struct take *take, const json_t *item)
+{
+	struct cs_why why = {{0}};
+	size_t mark = cs_arena_mark(take->arena);
+	take->fate = FATE_DONE;
+	enum cs_err err = take_item(take, item, &why);
+	cs_arena_rewind(take->arena, mark);
+	if (is_fatal(err))
+		return err;
+	if (err != CS_OK && take->fate == FATE_DONE && take->refused++ < REFUSALS_TOLD)
+		log_warn("peer.item_refused", LOG_TEXT("peer", take->peer),
+			 LOG_U64("n", (uint64_t)json_integer_value(json_object_get(item, "n"))),
+			 LOG_ERR(err), LOG_TEXT("why", why.text));
+	return CS_OK;
+}
+
+static void tell_refused(const struct take *take)
+{
+	if (take->refused > REFUSALS_TOLD)
+		log_warn("peer.items_refused", LOG_TEXT("peer", take->peer),
+			 LOG_U64("count", take->refused));
+}
+
+/* ---- what waits here ---- */
+
+/* False: it is of no route, as notes are. */
+static bool read_route(struct gateway_held_route *route, const json_t *item)
+{
+	struct gateway_statement st;
+	struct cs_why why;
+	const char *kind = json_string_value(json_object_get(item, "kind"));
+	if (!kind ||
+	    gateway_json_read_statement(json_object_get(item, "statement"), &st, &why) != CS_OK)
+		return false;
+	bool is_ours = strcmp(kind, "in_force") == 0;
+	route->ours = is_ours ? st.statement.signer : st.statement.receiver;
+	route->remote = is_ours ? st.statement.receiver : st.statement.signer;
+	return true;
+}
+
+/* Its fate stays FATE_STAYS where there is no room. */
+static enum cs_err hold(struct take *take, const struct gateway_held_route *route,
+			const json_t *item)
+{
+	enum cs_err err = gateway_journal_hold(take->gateway->journal, take->peer, route, item);
+	take->fate = err == CS_OK ? FATE_LATER : FATE_STAYS;
+	if (err == CS_ERR_FULL)
+		return CS_OK;
+	CS_TRY(err);
+	take->held++;
+	take->moves = true;
+	return CS_OK;
+}
+
+/* Behind what waits of its route, if anything does. */
+static enum cs_err take_or_hold(struct take *take, const json_t *item)
+{
+	struct gateway_held_route route;
+	bool waits = false;
+	if (take->held > 0 && read_route(&route, item))
+		CS_TRY(gateway_journal_is_held(take->gateway->journal, take->peer, &route, &waits));
+	if (waits)
+		return hold(take, &route, item);
+	CS_TRY(try_item(take, item));
+	if (take->fate != FATE_LATER)
+		return CS_OK;
+	return read_route(&route, item) ? hold(take, &route, item) : CS_OK;
+}
+
+static bool is_among(const struct gateway_held_route *routes, size_t count,
+		     const struct gateway_held_route *route)
+{
+	for (size_t i = 0; i < count; i++)
+		if (cs_hash_eq(&routes[i].ours, &route->ours) &&
+		    cs_hash_eq(&routes[i].remote, &route->remote))
+			return true;
+	return false;
+}
+
+/* In their order; of a route that waits for something the first one alone is looked at. */
+static enum cs_err take_held(struct take *take)
+{
+	struct gateway_journal *journal = take->gateway->journal;
+	struct gateway_held_route waiting[WAITING_MAX];
+	struct gateway_held_route route;
+	size_t count = 0;
+	uint64_t n = 0;
+	CS_TRY(gateway_journal_held_count(journal, take->peer, &take->held));
+	while (take->held > 0 && count < WAITING_MAX) {
+		json_t *item = NULL;
+		enum cs_err err = gateway_journal_held_next(journal, take->peer, &n, &route);
+		if (err == CS_ERR_NOT_FOUND)
+			return CS_OK;
+		CS_TRY(err);
+		if (is_among(waiting, count, &route))
+			continue;
+		CS_TRY(gateway_journal_held_item(journal, n, &item));
+		err = try_item(take, item);
+		json_decref(item);
+		CS_TRY(err);
+		if (take->fate != FATE_DONE) {
+			waiting[count++] = route;
+			continue;
+		}
+		CS_TRY(gateway_journal_held_done(journal, n));
+		take->held--;
+		take->moves = true;
+	}
+	return CS_OK;
+}
+
+static enum cs_err write_held(void *context)
+{
+	struct take *take = context;
+	CS_TRY(take_held(take));
+	tell_refused(take);
+	return CS_OK;
+}
+
+static void learn_keys(const struct take *take)
+{
+	for (size_t i = 0; i < take->wanted_count; i++)
+		gateway_key_learn(take->wanted[i].route, take->wanted[i].epoch);
+}
+
+static void pause_held(struct gateway_peer *peer, bool moves)
+{
+	if (moves)
+		peer->held_tries = 0;
+	else if (peer->held_tries < HELD_TRIES)
+		peer->held_tries++;
+	peer->held_after_ms =
+		host_now_ms() + (peer->held_tries < HELD_TRIES ? HELD_PAUSE_MS : HELD_LONG_MS);
+}
+
+void gateway_peer_take_held(struct gateway_peer *peer)
+{
+	struct gateway *gateway = peer->gateway;
+	struct cs_why why = {{0}};
+	uint64_t count = 0;
+	if (host_now_ms() < peer->held_after_ms || gateway_attested_gate(peer, &why) != CS_OK ||
+	    gateway_journal_held_count(gateway->journal, peer->name, &count) != CS_OK)
+		return;
+	if (count == 0) {
+		peer->held_after_ms = host_now_ms() + HELD_LONG_MS;
+		return;
+	}
+	struct take take = {.gateway = gateway, .peer = peer->name, .arena = gateway_arena_new()};
+	enum cs_err err = gateway_write(gateway, write_held, &take);
+	if (err != CS_OK)
+		log_error("peer.held_not_taken", LOG_TEXT("peer", peer->name), LOG_ERR(err));
+	pause_held(peer, err == CS_OK && take.moves);
+	learn_keys(&take);
+	gateway_arena_free(take.arena);
+}
+
+/* ---- a push, or a pull ---- */
+
 static enum cs_err write_items(void *context)
 {
 	struct take *take = context;
-	uint64_t refused = 0;
+	CS_TRY(take_held(take));
 	for (size_t i = 0; i < json_array_size(take->items); i++) {
 		const json_t *item = json_array_get(take->items, i);
-		struct cs_why why = {{0}};
 		uint64_t n = (uint64_t)json_integer_value(json_object_get(item, "n"));
 		if (n <= take->consumed)
 			continue; /* came by the other way before */
-		size_t mark = cs_arena_mark(take->arena);
-		enum cs_err err = take_item(take, item, &why);
-		cs_arena_rewind(take->arena, mark);
-		if (is_fatal(err))
-			return err;
-		if (take->waits_for || take->held)
+		CS_TRY(take_or_hold(take, item));
+		if (take->fate == FATE_STAYS)
 			break;
-		if (err != CS_OK && refused++ < REFUSALS_TOLD)
-			log_warn("peer.item_refused", LOG_TEXT("peer", take->peer), LOG_U64("n", n),
-				 LOG_ERR(err), LOG_TEXT("why", why.text));
 		take->consumed = n;
 	}
-	if (refused > REFUSALS_TOLD)
-		log_warn("peer.items_refused", LOG_TEXT("peer", take->peer),
-			 LOG_U64("count", refused));
+	tell_refused(take);
 	return gateway_journal_consume(take->gateway->journal, take->peer, take->instance,
 				       take->consumed);
 }
@@ -540,7 +723,7 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 	struct take take = {
 		.gateway = gateway, .peer = peer, .arena = gateway_arena_new(), .why = why};
 	uint64_t after = 0;
-	const struct gateway_peer *from = gateway_peer_named(gateway, peer);
+	struct gateway_peer *from = gateway_peer_named(gateway, peer);
 	enum cs_err err = from ? gateway_attested_gate(from, why) : CS_OK;
 	if (err == CS_OK)
 		err = host_json_known(body, names, "body", why);
@@ -564,8 +747,9 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 		err = gateway_write(gateway, write_items, &take);
 	if (err == CS_OK)
 		*cursor = take.consumed;
-	if (take.waits_for)
-		gateway_key_learn(take.waits_for, take.epoch);
+	if (err == CS_OK && take.moves)
+		pause_held(from, true);
+	learn_keys(&take);
 	gateway_arena_free(take.arena);
 	return err;
 }

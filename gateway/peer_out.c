@@ -17,8 +17,8 @@
 #define PUSH_TIMEOUT_MS 10000u
 #define PUSH_BACKOFF_MAX_MS 5000u
 #define PULL_SIZE_MAX (5u * 1024 * 1024)
-/* What was handed over was not taken: its reader learns a key first; or, when that takes long, waits for
- * somebody: the key's owner, the next manifest. */
+/* What was handed over was not taken: its reader has to see our enclave first, or keeps as much that waits as it may;
+ * when that takes long it waits for somebody. */
 #define STUCK_PAUSE_MS 100u
 #define STUCK_TRIES 20u
 #define STUCK_LONG_MS 2000u
@@ -449,6 +449,7 @@ void gateway_peers_pump(struct gateway *gateway)
 		struct gateway_peer *peer = &gateway->peers[i];
 		if (peer->gone)
 			continue;
+		gateway_peer_take_held(peer);
 		if (!peer->config) {
 			hand_to_self(peer);
 			continue;

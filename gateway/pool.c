@@ -140,19 +140,23 @@ const char *gateway_pool_trouble(const struct gateway_chain *chain)
 					     : "no gas account can pay";
 }
 
-const char *gateway_unpaid_why(struct gateway *gateway, const struct gateway_message *message,
-			       char *text, size_t size)
+const char *gateway_no_funds_why(const struct gateway_chain *chain, size_t index,
+				 const char *trouble, char *text, size_t size)
 {
 	char address[2 * sizeof(struct cs_address) + 1];
-	const struct gateway_chain *chain = gateway_chain_of(gateway, &message->chain);
-	const char *trouble =
-		chain && gateway_wants_pay(message) ? gateway_pool_trouble(chain) : NULL;
-	if (!trouble)
-		return NULL;
-	cs_hex(address, CS_BYTES_OF(chain->accounts[0].address.b));
+	cs_hex(address, CS_BYTES_OF(chain->accounts[index].address.b));
 	(void)snprintf(text, size, "%s: %s, send money to 0x%s on %s", cs_err_name(CS_ERR_NO_FUNDS),
 		       trouble, address, chain->config->id);
 	return text;
+}
+
+const char *gateway_unpaid_why(struct gateway *gateway, const struct gateway_message *message,
+			       char *text, size_t size)
+{
+	const struct gateway_chain *chain = gateway_chain_of(gateway, &message->chain);
+	const char *trouble =
+		chain && gateway_wants_pay(message) ? gateway_pool_trouble(chain) : NULL;
+	return trouble ? gateway_no_funds_why(chain, 0, trouble, text, size) : NULL;
 }
 
 unsigned gateway_open_transactions(const struct gateway_chain *chain)

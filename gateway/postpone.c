@@ -18,8 +18,7 @@ uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries)
 
 /* What may be repeated unchanged is no try of the message's: it goes on in a batch with others. Its pause
  * grows all the same, from the one before, which the row tells: a half to one and a half longer each
- * time. Drawn for each row: one whose proof is not to be had fails those that were asked for
- * together with it, until they part. */
+ * time. Drawn for each row, so that those that failed together come back one after the other. */
 static uint64_t next_of(const struct gateway *gateway, const struct gateway_message *message)
 {
 	uint64_t pause_max = gateway->config.service.retry_max_ms;

@@ -89,6 +89,20 @@ static void flight_drop(struct flight *flight)
 	free(flight);
 }
 
+/* What could not be shown has a reason of its own; the others' is the flight's, OK: they go on. */
+static enum cs_err postpone(struct flight *flight, size_t i)
+{
+	const char *why = NULL;
+	enum cs_err err = adapter_claims_failed(&flight->claims, i, &why);
+	if (err == CS_OK) {
+		err = flight->err;
+		why = flight->why;
+	}
+	return err == CS_OK ? CS_OK
+			    : gateway_postpone(flight->route->chain->gateway, flight->messages[i].n,
+					       RELAY_FINAL, err, why);
+}
+
 static enum cs_err write_postponed(void *context)
 {
 	struct flight *flight = context;
@@ -99,8 +113,7 @@ static enum cs_err write_postponed(void *context)
 	for (size_t i = 0; i < flight->count && forget; i++)
 		CS_TRY(gateway_journal_forget_proof(journal, flight->messages[i].n));
 	for (size_t i = 0; i < flight->count; i++)
-		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->messages[i].n,
-					RELAY_FINAL, flight->err, flight->why));
+		CS_TRY(postpone(flight, i));
 	return CS_OK;
 }
 
@@ -364,11 +377,50 @@ static enum cs_err ask_words(struct flight *flight)
 
 /* ---- receipts, and headers of old blocks ---- */
 
+/* Those that it keeps are flown with, in their order. */
+static void keep(struct flight *flight, const bool *kept)
+{
+	size_t count = 0;
+	adapter_claims_keep(&flight->claims, kept);
+	for (size_t i = 0; i < flight->count; i++)
+		if (kept[i])
+			flight->messages[count++] = flight->messages[i];
+	flight->count = count;
+}
+
+/* One that no node can show holds up no other: it waits with its own reason, and the rest goes on. False: nothing
+ * is left, or it was not proofs that failed. */
+static bool leave_unshown(struct flight *flight, enum cs_err err, const char *why)
+{
+	struct gateway *gateway = flight->route->chain->gateway;
+	bool shown[CS_BATCH_MAX];
+	size_t first = flight->count;
+	size_t count = 0;
+	for (size_t i = 0; i < flight->count; i++) {
+		const char *reason = NULL;
+		shown[i] = adapter_claims_failed(&flight->claims, i, &reason) == CS_OK;
+		count += shown[i];
+		if (!shown[i] && first == flight->count)
+			first = i;
+	}
+	if (count == 0 || first == flight->count || gateway->stopping)
+		return false;
+	log_warn("message.not_signed", LOG_TEXT("chain", flight->route->chain->config->id),
+		 LOG_U64("count", flight->count - count),
+		 LOG_HASH("id", &flight->messages[first].id), LOG_ERR(err), LOG_TEXT("why", why));
+	if (gateway_write(gateway, write_postponed, flight) != CS_OK)
+		return false;
+	keep(flight, shown);
+	return true;
+}
+
 /* Proofs, or headers of old blocks, are there. */
 static void claims_done(void *context, enum cs_err err, const char *why)
 {
 	struct flight *flight = context;
 	const struct gateway *gateway = flight->route->chain->gateway;
+	if (err != CS_OK && leave_unshown(flight, err, why))
+		err = CS_OK;
 	if (err == CS_OK && (gateway->stopping || !gateway->enclave_ready))
 		err = CS_ERR_CLOSED;
 	if (err == CS_OK)
@@ -381,14 +433,9 @@ static void claims_done(void *context, enum cs_err err, const char *why)
 static void keep_near(struct flight *flight, uint64_t lowest)
 {
 	bool kept[CS_BATCH_MAX];
-	size_t count = 0;
-	for (size_t i = 0; i < flight->count; i++) {
+	for (size_t i = 0; i < flight->count; i++)
 		kept[i] = flight->messages[i].height - lowest < ADAPTER_HEADERS_MAX;
-		if (kept[i])
-			flight->messages[count++] = flight->messages[i];
-	}
-	adapter_claims_keep(&flight->claims, kept);
-	flight->count = count;
+	keep(flight, kept);
 }
 
 static uint64_t lowest_of(const struct flight *flight)
@@ -472,7 +519,7 @@ static void sign_lane(struct gateway_route *route, enum gateway_lane lane)
 	if (err == CS_ERR_NOT_FINAL)
 		flight_drop(flight);
 	else if (err != CS_OK)
-		flight_fail(flight, err, "no proof could be asked for");
+		claims_done(flight, err, "no proof could be asked for");
 }
 
 void gateway_source_sign(struct gateway_route *route)

@@ -407,21 +407,23 @@ static void look_at_refusal(struct gateway_tx *tx, enum cs_err err)
  * its nonce. A call of the contract is done once at most, wherever its bytes are kept. */
 static void leave(struct gateway_tx *tx)
 {
-	if (tx->accepted || tx->row.kind == GATEWAY_SWEEP ||
+	if (tx->accepted || tx->row.kind == GATEWAY_SWEEP || tx->row.kind == GATEWAY_SPONSORED ||
 	    !gateway_pool_has_better(tx->chain, tx->account))
 		return;
 	tx->leaves = adapter_tx_cancel(tx->chain->adapter, tx->sent.tx) == CS_OK;
 }
 
 /* What a node wants to see on the account; before there are terms: anything. */
-static struct cs_u256 upfront(const struct adapter_terms *terms)
+static struct cs_u256 upfront(const struct gateway_tx *tx)
 {
-	const struct cs_u256 gas = cs_u256_u64(terms->gas_limit);
-	const struct cs_u256 price = cs_u256_u64(terms->max_fee_wei);
-	struct cs_u256 product;
-	if (cs_u256_mul(&product, &gas, &price) != CS_OK || cs_u256_is_zero(&product))
+	const struct cs_u256 gas = cs_u256_u64(tx->sent.terms.gas_limit);
+	const struct cs_u256 price = cs_u256_u64(tx->sent.terms.max_fee_wei);
+	const struct cs_u256 value = cs_u256_from_word(&tx->row.value);
+	struct cs_u256 sum;
+	if (cs_u256_mul(&sum, &gas, &price) != CS_OK || cs_u256_is_zero(&sum) ||
+	    cs_u256_add(&sum, &sum, &value) != CS_OK)
 		return cs_u256_u64(1);
-	return product;
+	return sum;
 }
 
 static void note_out(struct gateway_tx *tx)
@@ -436,14 +438,14 @@ static void note_out(struct gateway_tx *tx)
 		tx->account->asked_ms = 0; /* what is told of it is older */
 	tx->account->is_out = true;
 	tx->account->out_ms = host_now_ms();
-	tx->account->need = upfront(&tx->sent.terms);
+	tx->account->need = upfront(tx);
 }
 
 /* The adapter goes on trying what is held up: once the account has something, it is sent. */
 static void look_at_account(struct gateway_tx *tx, const struct adapter_tx_report *report)
 {
-	if (tx->row.kind == GATEWAY_SPONSORED || !tx->account)
-		return; /* of the operator's account, or of none */
+	if (!tx->account)
+		return;
 	switch (report->state) {
 	case ADAPTER_TX_STUCK:
 		if (report->err != CS_ERR_NO_FUNDS)
@@ -610,6 +612,31 @@ static enum cs_err store_refused(struct adapter_sent *sent, enum cs_err err)
 					       "refused by the adapter"));
 	CS_TRY(write_request_failed(tx, "refused by the adapter"));
 	return write_released(tx, CS_ERR_INVALID, "the transaction was refused");
+}
+
+const char *gateway_sponsored_why(const struct gateway_chain *chain, uint64_t n, char *text,
+				  size_t size)
+{
+	const struct gateway_tx *tx = NULL;
+	unsigned before = 0;
+	for (struct adapter_sent *sent = chain->sender.list; sent; sent = sent->next) {
+		const struct gateway_tx *other = tx_of(sent);
+		if (sent->gone || sent->included || other->row.kind != GATEWAY_SPONSORED)
+			continue;
+		if (sent->n == n)
+			tx = other;
+		before += sent->n < n;
+	}
+	if (!tx || tx->accepted)
+		return NULL;
+	if (chain->accounts[GATEWAY_ACCOUNT_OPERATOR].is_out)
+		return gateway_no_funds_why(chain, GATEWAY_ACCOUNT_OPERATOR,
+					    "the operator's account cannot pay", text, size);
+	if (before == 0 || tx->sent.attempts > 0)
+		return NULL;
+	(void)snprintf(text, size, "it waits for its turn behind %u of the operator's account",
+		       before);
+	return text;
 }
 
 void gateway_submit_start(struct gateway_chain *chain)

@@ -14,8 +14,9 @@
 #define QUEUE_SIZE_MAX (1024u * 1024u)
 #define PING_MS 15000u
 #define IDLE_MS 45000u
-/* For a peer to take the close frame, after what the kernel still holds for it. */
+/* For a peer to take the close frame, after what the kernel still holds for it; one that stands still has longer. */
 #define CLOSE_GRACE_S 2
+#define DROP_GRACE_S 30
 #define HEADER_SIZE_MAX 1024u
 #define QUERY_ARGS_MAX 16u
 /* RFC 6455 registry; libwebsockets has no name for it. */
@@ -44,6 +45,8 @@ struct host_ws_peer {
 	bool close_due; /* the close frame follows what is queued */
 	bool close_now;
 	bool ping_due;
+	bool was_full;     /* its socket, at the last write */
+	uint64_t moved_ms; /* something was taken, or began to wait */
 	struct host_ws_pulse pulse;
 	struct host_ws_inbox inbox;
 	struct host_ws_outbox outbox;
@@ -193,13 +196,14 @@ static void fail(struct host_ws_peer *peer, enum cs_err err, const char *why)
 		peer->err = cs_fail(&peer->why, err, "%s", why);
 }
 
-static void close_after_queue(struct host_ws_peer *peer, uint16_t code, const char *reason)
+static void close_after_queue(struct host_ws_peer *peer, uint16_t code, const char *reason,
+			      int grace_s)
 {
 	peer->closing = true;
 	peer->close_due = true;
 	peer->close_code = code;
 	(void)snprintf(peer->close_reason, sizeof peer->close_reason, "%s", reason);
-	lws_set_timeout(peer->wsi, PENDING_TIMEOUT_USER_OK, CLOSE_GRACE_S);
+	lws_set_timeout(peer->wsi, PENDING_TIMEOUT_USER_OK, grace_s);
 	lws_callback_on_writable(peer->wsi);
 }
 
@@ -208,7 +212,16 @@ void host_ws_peer_close(struct host_ws_peer *peer, uint16_t code, const char *re
 	if (peer->closing)
 		return;
 	fail(peer, CS_ERR_CLOSED, reason);
-	close_after_queue(peer, code, reason);
+	close_after_queue(peer, code, reason, CLOSE_GRACE_S);
+}
+
+void host_ws_peer_drop(struct host_ws_peer *peer, uint16_t code, const char *reason)
+{
+	if (peer->closing)
+		return;
+	fail(peer, CS_ERR_CLOSED, reason);
+	host_ws_outbox_done(&peer->outbox);
+	close_after_queue(peer, code, reason, DROP_GRACE_S);
 }
 
 enum cs_err host_ws_peer_send(struct host_ws_peer *peer, struct cs_bytes text)
@@ -219,12 +232,14 @@ enum cs_err host_ws_peer_send(struct host_ws_peer *peer, struct cs_bytes text)
 	if (host_ws_outbox_add(&peer->outbox, text) != CS_OK) {
 		fail(peer, CS_ERR_FULL, "reads too slowly");
 		host_ws_outbox_done(&peer->outbox);
-		close_after_queue(peer, CLOSE_TRY_AGAIN_LATER, "too slow");
+		close_after_queue(peer, CLOSE_TRY_AGAIN_LATER, "too slow", CLOSE_GRACE_S);
 		return CS_ERR_FULL;
 	}
 	/* It has been asked for already where others wait; each time costs a system call. */
-	if (is_first)
+	if (is_first) {
+		peer->moved_ms = host_now_ms();
 		lws_callback_on_writable(peer->wsi);
+	}
 	return CS_OK;
 }
 
@@ -243,6 +258,11 @@ uint64_t host_ws_peer_queued(const struct host_ws_peer *peer)
 	return peer->outbox.size;
 }
 
+uint64_t host_ws_peer_stalled_ms(const struct host_ws_peer *peer)
+{
+	return peer->outbox.first != NULL ? host_now_ms() - peer->moved_ms : 0;
+}
+
 static void watch_peer(struct host_ws_peer *peer)
 {
 	switch (host_ws_pulse_look(&peer->pulse)) {
@@ -255,7 +275,8 @@ static void watch_peer(struct host_ws_peer *peer)
 	case HOST_WS_SILENT:
 		fail(peer, CS_ERR_TIMEOUT, "silent for too long");
 		host_ws_outbox_done(&peer->outbox);
-		close_after_queue(peer, LWS_CLOSE_STATUS_POLICY_VIOLATION, "silent for too long");
+		close_after_queue(peer, LWS_CLOSE_STATUS_POLICY_VIOLATION, "silent for too long",
+				  CLOSE_GRACE_S);
 		break;
 	}
 }
@@ -379,10 +400,15 @@ static int on_receive(struct host_ws_peer *peer, struct lws *wsi, const void *p,
 	return 0;
 }
 
+/* A socket that was full and takes something again has somebody behind it who reads: his pong, behind all that waits, may be long in coming. */
 static int on_writable(struct host_ws_peer *peer, struct lws *wsi)
 {
+	peer->moved_ms = host_now_ms();
+	if (peer->was_full)
+		peer->pulse.heard_ms = peer->moved_ms;
 	if (!host_ws_outbox_write_together(&peer->outbox, wsi))
 		return -1;
+	peer->was_full = peer->outbox.first != NULL && lws_send_pipe_choked(wsi);
 	if (peer->outbox.first != NULL)
 		return 0;
 	if (peer->close_due) {

@@ -62,11 +62,15 @@ void host_ws_peer_set(struct host_ws_peer *peer, void *value);
 void *host_ws_peer_get(const struct host_ws_peer *peer);
 /* Bytes that wait to be written: lets a producer that can pause do so. */
 uint64_t host_ws_peer_queued(const struct host_ws_peer *peer);
+/* How long the socket has taken nothing of it; 0: nothing waits. */
+uint64_t host_ws_peer_stalled_ms(const struct host_ws_peer *peer);
 /* The text is copied. FULL: it did not fit, the peer is being dropped (code 1013 "too slow"),
  * closed will follow. CLOSED: it is already closing. */
 CS_NODISCARD enum cs_err host_ws_peer_send(struct host_ws_peer *peer, struct cs_bytes text);
 /* What is queued is written first. code: 1000 to 4999, reason at most 123 bytes. closed will
  * follow. */
 void host_ws_peer_close(struct host_ws_peer *peer, uint16_t code, const char *reason);
+/* The same for one that takes nothing: what is queued is thrown away, and the close frame waits half a minute for it. */
+void host_ws_peer_drop(struct host_ws_peer *peer, uint16_t code, const char *reason);
 
 #endif

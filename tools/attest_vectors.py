@@ -533,9 +533,24 @@ def dcap() -> Cases:
             tcb=older.get(status, status))
         add(f"an old TD of version 1.0, {status}", d.Quote(platform, 4, d.td_report(svns=begun), True), info=info, tcb=older.get(status, status))
 
+    # a relaunch helps where everything else is current: the quoting enclave, the platform, and what is loaded
+    info = platform.signed(d.tcb_info([d.level(tdx=d.TDX_SVNS)], tdx=True, modules=two))
+    renewed = d.Quote(platform, 5, d.td_report(svns=begun, svns2=d.TDX_SVNS), True)
+    add("a new module below an old TD, an old quoting enclave", renewed, info=info, qe=platform.signed(d.qe_identity(old_qe, tdx=True)), tcb="OutOfDate",
+        advisories=["INTEL-SA-00002"])
+    add("a new module below an old TD, a revoked quoting enclave", renewed, info=info, tcb="Revoked",
+        qe=platform.signed(d.qe_identity([d.module_level("Revoked", d.QE_SVN)], tdx=True)))
+    add("a new module below an old TD, an old platform", renewed, tcb="OutOfDate",
+        info=platform.signed(d.tcb_info([d.level(pce_svn=d.PCE_SVN + 1, tdx=d.TDX_SVNS), d.level("OutOfDate", tdx=d.TDX_SVNS)], tdx=True, modules=two)))
+    for what, loaded, want in (("TDX component 2 of before", [5, 1, 1], "OutOfDate"), ("a module without a version", [5, 0, 2], "TDRelaunchAdvised"),
+                               ("an old module without a version", [4, 0, 2], "OutOfDate"), ("a module that nobody names", [5, 3, 2], "NotSupported")):
+        add(f"loaded below an old TD: {what}", d.Quote(platform, 5, d.td_report(svns=begun, svns2=[*loaded, *d.TDX_SVNS[3:]]), True), info=info, tcb=want)
+
     # what is signed by whom
     wrong = platform.signed(d.tcb_info([d.level()]), key=platform.pck.key)
     add("TCB info of another signer", sgx, info=wrong, failed="tcb-info")
+    add("TCB info signed by the platform's key, its certificate beside it", sgx, info=wrong, failed="tcb-info",
+        certificates=[platform.issuer.der, platform.signing.der, platform.pck.der])
     good = platform.signed(d.tcb_info([d.level("OutOfDate")]))
     add("TCB info that was changed", sgx, info={**good, "json": good["json"].replace("OutOfDate", "UpToDate")}, failed="tcb-info")
     add("TCB info with white space", sgx, info={**good, "json": good["json"].replace(",", ", ")}, failed="tcb-info")

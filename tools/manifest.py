@@ -11,12 +11,14 @@
                                                     the draft that follows NEWEST and decides a conflict, as gateways tell it
                                                     (GET /v1/chains/{id}/conflict), for the branch of the header HASH
 
-With --cluster before the verb: manifests of a key cluster (docs/protocol/cluster.md), which have another domain.
+With --cluster before the verb: manifests of a key cluster (docs/protocol/cluster.md), which have another domain. Before it signs one
+it has `caisson cluster manifest check` read it, as enclaves will; --caisson says where that is, if it is not on the PATH.
 """
 import argparse
 import json
 import os
 import secrets
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,6 +102,16 @@ def read_key(path) -> int:
     return int.from_bytes(unhex(Path(path).read_text().strip(), 32), "big")
 
 
+def check_for_cluster(program: str, raw: bytes) -> None:
+    """The rules of a cluster's manifest are the enclave's: what reads it there reads it here, before anybody signs."""
+    try:
+        done = subprocess.run([program, "cluster", "manifest", "check", "-"], input=raw, capture_output=True, check=False)
+    except OSError as problem:
+        raise Bad(f"nothing is signed: `{program} cluster manifest check` has to read it first ({problem.strerror}): --caisson PROGRAM") from None
+    if done.returncode:
+        raise Bad(f"nothing is signed: {done.stderr.decode(errors='replace').strip().removeprefix('caisson cluster manifest check: -: ')}")
+
+
 def signed_by(inner: bytes, signatures, administrators) -> set:
     message, good = manifest_hash(inner), set()
     for entry in signatures:
@@ -179,6 +191,8 @@ def run(args):
     elif args.verb == "sign":
         inner, signatures, _ = load(args.file)
         check_numbers(inner)
+        if args.cluster:
+            check_for_cluster(args.caisson, canonical({"manifest": inner, "signatures": signatures}))
         for path in args.key:
             entry = sign(canonical(inner), read_key(path))
             signatures = [s for s in signatures if s["key"] != entry["key"]] + [entry]
@@ -191,6 +205,7 @@ def run(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cluster", action="store_true")
+    parser.add_argument("--caisson", metavar="PROGRAM", default="caisson")
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb in ("keygen", "canonical", "hash"):
         verbs.add_parser(verb).add_argument("file")

@@ -204,6 +204,7 @@ static const struct adapter_ops ops = {
 	.tx_refused = comet_tx_refused,
 	.tx_cancel = comet_tx_cancel,
 	.send_raw = comet_send_raw,
+	.receipt = comet_receipt,
 	.hash_at = hash_at,
 	.others = comet_others,
 	.hand_evidence = comet_hand_evidence,

@@ -179,6 +179,9 @@ enum cs_err comet_statuses(struct adapter *adapter, const struct cs_hash *source
 			   void *ctx);
 enum cs_err comet_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 			   void *ctx);
+/* By a node's index of transactions (`tx`). */
+enum cs_err comet_receipt(struct adapter *adapter, const struct cs_hash *hash,
+			  adapter_receipt_fn *done, void *ctx);
 
 /* ---- sign.c ---- */
 enum cs_err comet_sign(struct adapter *adapter, uint8_t **raw, size_t *raw_size,

@@ -324,3 +324,62 @@ enum cs_err comet_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter
 {
 	return comet_broadcast(&comet_of(adapter)->nodes, raw, done, ctx);
 }
+
+/* ---- where a transaction is ---- */
+
+struct receipt {
+	struct adapter_rpc *rpc;
+	struct cs_hash hash;
+	adapter_receipt_fn *done;
+	void *ctx;
+};
+
+static enum cs_err read_receipt(struct adapter_receipt *receipt, const struct cs_hash *wanted,
+				const json_t *json)
+{
+	const json_t *code = json_object_get(json_object_get(json, "tx_result"), "code");
+	struct cs_hash hash;
+
+	CS_TRY(comet_json_fixed(hash.b, sizeof(hash.b), json_object_get(json, "hash")));
+	CS_TRY(comet_json_u64(&receipt->height, json_object_get(json, "height")));
+	if (!cs_hash_eq(&hash, wanted) || receipt->height == 0 || receipt->height > INT64_MAX ||
+	    !json_is_integer(code))
+		return CS_ERR_RPC_LIE;
+	receipt->succeeded = json_integer_value(code) == 0;
+	return CS_OK;
+}
+
+/* A node that does not have it says so by an error: ADAPTER_RPC_STATE. */
+static void receipt_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
+{
+	struct receipt *request = ctx;
+	struct adapter_receipt receipt = {0};
+	bool found = replies[0].class == ADAPTER_RPC_FINE;
+	enum cs_err err = replies[0].class == ADAPTER_RPC_STATE ? CS_OK : replies[0].err;
+	const char *why = replies[0].why;
+
+	(void)count;
+	if (found && read_receipt(&receipt, &request->hash, replies[0].result) != CS_OK) {
+		err = CS_ERR_RPC_LIE;
+		why = "a transaction that does not read, or another one";
+		adapter_rpc_lied(request->rpc, replies[0].endpoint, why);
+	}
+	request->done(request->ctx, err, why, found && err == CS_OK ? &receipt : NULL);
+	free(request);
+}
+
+enum cs_err comet_receipt(struct adapter *adapter, const struct cs_hash *hash,
+			  adapter_receipt_fn *done, void *ctx)
+{
+	struct adapter_rpc *rpc = comet_of(adapter)->nodes.rpc;
+	struct receipt *request = host_alloc(sizeof(*request));
+
+	*request = (struct receipt){rpc, *hash, done, ctx};
+	enum cs_err err = adapter_rpc_call(
+		rpc, ADAPTER_RPC_DEFAULT, "tx",
+		json_pack("{s:o}", "hash", cometbft_json_base64(CS_BYTES_OF(hash->b))),
+		receipt_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}

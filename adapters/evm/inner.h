@@ -70,7 +70,7 @@ typedef void evm_votes_done(void *ctx, const struct evm_votes *votes);
 bool evm_ask_others(struct evm *evm, size_t except, const struct adapter_block_id *id,
 		    evm_votes_done *done, void *ctx);
 
-/* ---- watch.c: the chain as it was reported ---- */
+/* ---- watch.c, fork.c: the chain as it was reported ---- */
 /* Blocks that are remembered: reorganisations are found to their fork within it. */
 #define EVM_WATCH_WINDOW 256
 /* Headers in one step of catching up. */

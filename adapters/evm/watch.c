@@ -1,11 +1,11 @@
 /*~ The watcher walks the chain header by header: each must name the one before it as its parent.
  * Where one does not, the fork is looked for downward, what hung on the old branch is withdrawn,
- * and the walk goes on from the fork. What a block holds its receipts tell, which are asked for
+ * and the walk goes on from the fork (fork.c). What a block holds its receipts tell, which are asked for
  * where the header's bloom allows an event. Where it allows nearly everything, on a long way, asking
  * for each block's receipts would be as much as following the chain in full: there eth_getLogs says
  * which blocks to look at, and the reconciler asks again elsewhere. Polls, websocket messages and
  * reconnections do the same thing: they make it look. */
-#include "adapters/evm/inner.h"
+#include "adapters/evm/watch_inner.h"
 #include "host/alloc.h"
 #include "host/log.h"
 
@@ -13,85 +13,27 @@
 #include <string.h>
 
 #define RETRY_MS 200
-/* Headers that are compared at once when a fork is looked for. */
-#define FORK_STEP 16
 /* Blocks whose receipts are asked for at the same time. */
 #define RECEIPTS_AHEAD 8
 
-struct slot {
-	struct cs_hash hash;
-	struct evm_header *header; /* NULL: from the cursor */
-	uint64_t look_round;       /* of the reconciler, when it looks at the block next */
-	uint64_t look_pause;       /* rounds from then on to the one after it */
-};
-
-struct fork {
-	uint64_t from; /* the lowest height that is no longer what was reported */
-	bool beyond;
-	struct cs_hash new_hash;
-};
-
-struct evm_watch {
-	struct evm *evm;
-	struct slot slots[EVM_WATCH_WINDOW]; /* height modulo the window */
-	uint64_t low;
-	uint64_t next; /* to be reported; low == next: nothing is known */
-	struct evm_header *head;
-	struct host_timer *poll;
-	struct host_timer *soon;
-	uint64_t head_changed_ms;
-	uint64_t poll_count;
-	bool stalled;
-	bool busy;
-	bool again;
-	/* the stretch at hand */
-	size_t endpoint;
-	struct evm_header *chunk[EVM_WATCH_CHUNK];
-	struct evm_logs logs[EVM_WATCH_CHUNK];
-	bool wanted[EVM_WATCH_CHUNK];  /* the bloom allows an event: its receipts are read */
-	bool skipped[EVM_WATCH_CHUNK]; /* they are not: the bloom is full, eth_getLogs names none */
-	size_t chunk_count;
-	size_t checked; /* blocks whose logs are there */
-	/* the fork at hand */
-	uint64_t fork_to;
-	struct cs_hash fork_new_hash; /* at fork_to + 1 */
-	struct fork fork;             /* found, and being asked about */
-	struct adapter_block_id final;
-	bool is_held;
-	struct fork held;        /* it waits for an operator */
-	struct cs_hash accepted; /* held.new_hash, by an operator's word; zero: none */
-};
-
 static void step(struct evm_watch *watch);
 static void next_chunk(struct evm_watch *watch);
-static void find_fork(struct evm_watch *watch, uint64_t to, const struct cs_hash *new_hash);
 
 /* ---- what is remembered ---- */
-
-static struct slot *slot_at(struct evm_watch *watch, uint64_t height)
-{
-	return &watch->slots[height % EVM_WATCH_WINDOW];
-}
-
-static void slot_clear(struct slot *slot)
-{
-	evm_header_unref(slot->header);
-	*slot = (struct slot){.header = NULL};
-}
 
 /* settled: what the block holds is known from its bloom or its receipts, which its hash covers. */
 static void push(struct evm_watch *watch, const struct cs_hash *hash, struct evm_header *header,
 		 bool settled)
 {
-	struct slot *slot = slot_at(watch, watch->next);
+	struct evm_watch_slot *slot = evm_watch_slot(watch, watch->next);
 
 	if (slot->header != NULL)
 		evm_header_cache_put(watch->evm->header_cache, slot->header);
-	slot_clear(slot);
-	*slot = (struct slot){.hash = *hash,
-			      .header = header,
-			      .look_round = settled ? UINT64_MAX : 0,
-			      .look_pause = 1};
+	evm_watch_slot_clear(slot);
+	*slot = (struct evm_watch_slot){.hash = *hash,
+					.header = header,
+					.look_round = settled ? UINT64_MAX : 0,
+					.look_pause = 1};
 	watch->next++;
 	if (watch->next - watch->low > EVM_WATCH_WINDOW)
 		watch->low = watch->next - EVM_WATCH_WINDOW;
@@ -114,7 +56,7 @@ struct evm_header *evm_watch_header(const struct evm_watch *watch, uint64_t heig
 
 void evm_watch_settle(struct evm_watch *watch, const struct adapter_block_id *id)
 {
-	struct slot *slot = slot_at(watch, id->height);
+	struct evm_watch_slot *slot = evm_watch_slot(watch, id->height);
 
 	if (id->height >= watch->low && id->height < watch->next &&
 	    cs_hash_eq(&slot->hash, &id->hash))
@@ -129,7 +71,7 @@ bool evm_watch_wants_look(const struct evm_watch *watch, uint64_t height, uint64
 
 void evm_watch_looked(struct evm_watch *watch, uint64_t height, uint64_t round)
 {
-	struct slot *slot = slot_at(watch, height);
+	struct evm_watch_slot *slot = evm_watch_slot(watch, height);
 
 	if (!evm_watch_wants_look(watch, height, round))
 		return;
@@ -152,7 +94,7 @@ uint64_t evm_watch_next(const struct evm_watch *watch)
 	return watch->next;
 }
 
-static void tell_progress(struct evm_watch *watch)
+void evm_watch_tell_progress(struct evm_watch *watch)
 {
 	const struct adapter_listener *listener = &watch->evm->listener;
 	struct adapter_cursor cursor = {.count = 0};
@@ -162,7 +104,7 @@ static void tell_progress(struct evm_watch *watch)
 
 	for (uint64_t height = from; height < watch->next; height++)
 		cursor.recent[cursor.count++] =
-			(struct adapter_block_id){height, slot_at(watch, height)->hash};
+			(struct adapter_block_id){height, evm_watch_slot(watch, height)->hash};
 	if (listener->progress != NULL)
 		listener->progress(listener->ctx, &cursor);
 }
@@ -178,7 +120,7 @@ static void drop_chunk(struct evm_watch *watch)
 	watch->chunk_count = 0;
 }
 
-static void finish(struct evm_watch *watch, enum cs_err err)
+void evm_watch_finish(struct evm_watch *watch, enum cs_err err)
 {
 	bool again = watch->again;
 
@@ -191,19 +133,6 @@ static void finish(struct evm_watch *watch, enum cs_err err)
 		host_timer_start(watch->soon, RETRY_MS, 0);
 	else if (again)
 		host_timer_start(watch->soon, 0, 0);
-}
-
-/* No fork waits any more. */
-static void release(struct evm_watch *watch)
-{
-	const struct adapter_listener *listener = &watch->evm->listener;
-
-	if (!watch->is_held)
-		return;
-	watch->is_held = false;
-	watch->accepted = (struct cs_hash){{0}};
-	if (listener->held != NULL)
-		listener->held(listener->ctx, NULL);
 }
 
 /* ---- reporting ---- */
@@ -236,7 +165,7 @@ static void report_chunk(struct evm_watch *watch)
 {
 	struct evm *evm = watch->evm;
 
-	release(watch); /* what was reported goes on */
+	evm_watch_release(watch); /* what was reported goes on */
 	for (size_t i = 0; i < watch->chunk_count; i++) {
 		struct evm_header *header = watch->chunk[i];
 
@@ -246,11 +175,11 @@ static void report_chunk(struct evm_watch *watch)
 			(void)evm_report_block(evm, header, &watch->logs[i], false);
 	}
 	drop_chunk(watch);
-	tell_progress(watch);
+	evm_watch_tell_progress(watch);
 	if (watch->head != NULL && watch->next <= watch->head->public.id.height)
 		next_chunk(watch);
 	else
-		finish(watch, CS_OK);
+		evm_watch_finish(watch, CS_OK);
 }
 
 /* ---- logs of the stretch ---- */
@@ -263,7 +192,7 @@ static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_lo
 
 	(void)why;
 	if (err != CS_OK) {
-		finish(watch, err);
+		evm_watch_finish(watch, err);
 		return;
 	}
 	watch->logs[watch->checked++] = *logs;
@@ -297,7 +226,7 @@ static void read_blocks(struct evm_watch *watch)
 	if (err == CS_OK)
 		ask_ahead(watch);
 	else
-		finish(watch, err);
+		evm_watch_finish(watch, err);
 }
 
 /* What is named is looked at; of the others those whose bloom says nothing are not. */
@@ -310,7 +239,7 @@ static void candidates_done(void *ctx, enum cs_err err, const char *why,
 	(void)why;
 	(void)endpoint;
 	if (err != CS_OK && err != CS_ERR_TOO_LARGE) {
-		finish(watch, err);
+		evm_watch_finish(watch, err);
 		return;
 	}
 	for (size_t i = 0; err == CS_OK && i < watch->chunk_count; i++) {
@@ -320,7 +249,8 @@ static void candidates_done(void *ctx, enum cs_err err, const char *why,
 			next++;
 		bool named = next < count && blocks[next].height == id->height;
 		if (named && !cs_hash_eq(&blocks[next].hash, &id->hash)) {
-			finish(watch, CS_ERR_REORGED); /* it changed meanwhile: look again */
+			evm_watch_finish(watch,
+					 CS_ERR_REORGED); /* it changed meanwhile: look again */
 			return;
 		}
 		watch->skipped[i] =
@@ -355,194 +285,7 @@ static void want_logs(struct evm_watch *watch)
 		evm_candidates_fetch(watch->evm, &options, watch->chunk[first]->public.id.height,
 				     watch->chunk[last]->public.id.height, candidates_done, watch);
 	if (err != CS_OK)
-		finish(watch, err);
-}
-
-/* ---- forks ---- */
-
-static struct adapter_reorg reorg_of(struct evm_watch *watch, const struct fork *fork,
-				     bool diverged)
-{
-	return (struct adapter_reorg){
-		.from = fork->from,
-		.old_tip = watch->next - 1,
-		.old_hash = slot_at(watch, fork->from)->hash,
-		.new_hash = fork->new_hash,
-		.beyond_window = fork->beyond,
-		.diverged = diverged,
-	};
-}
-
-static void withdraw(struct evm_watch *watch, const struct fork *fork, bool diverged)
-{
-	struct evm *evm = watch->evm;
-	uint64_t from = fork->from;
-	struct adapter_reorg reorg = reorg_of(watch, fork, diverged);
-
-	release(watch);
-	for (uint64_t height = from; height < watch->next; height++)
-		slot_clear(slot_at(watch, height));
-	watch->next = from;
-	evm_submit_saw_reorg(evm->submit);
-	evm->counters.reorgs++;
-	if (reorg.old_tip - from + 1 > evm->counters.reorg_depth_max)
-		evm->counters.reorg_depth_max = reorg.old_tip - from + 1;
-	if (evm->listener.reorg != NULL)
-		evm->listener.reorg(evm->listener.ctx, &reorg);
-	tell_progress(watch);
-	watch->again = true;
-	finish(watch, CS_OK);
-}
-
-/* The endpoint stands alone: the walk goes on with the others, from what was reported. */
-static void set_aside(struct evm_watch *watch)
-{
-	struct evm_header *tip = evm_watch_header(watch, watch->next - 1);
-
-	adapter_rpc_diverged(watch->evm->rpc, watch->endpoint,
-			     "a history that the other endpoints do not have");
-	release(watch);
-	evm_header_unref(watch->head);
-	watch->head = tip == NULL ? NULL : evm_header_ref(tip);
-	watch->again = true;
-	finish(watch, CS_OK);
-}
-
-/*~ What is not final was not signed: to follow a fork there costs work and nothing else, and how much a node
- * can ask for has a bound. A deeper fork, or one below everything that is remembered, waits for a person,
- * or for the branch that was reported. Meanwhile nothing is withdrawn and nothing is read, so that nothing
- * is lost. A fork at or below the final block does not wait: the enclave judges it, and freezes. */
-static bool is_accepted(const struct evm_watch *watch, const struct fork *fork)
-{
-	return !cs_hash_is_zero(&watch->accepted) && cs_hash_eq(&watch->accepted, &fork->new_hash);
-}
-
-static bool must_wait(const struct evm_watch *watch, const struct fork *fork)
-{
-	unsigned blocks_max = watch->evm->config.reorg_blocks_max; /* 0: none */
-
-	return blocks_max != 0 && fork->from > watch->final.height && !is_accepted(watch, fork) &&
-	       (fork->beyond || watch->next - fork->from > blocks_max);
-}
-
-static void hold(struct evm_watch *watch)
-{
-	const struct adapter_listener *listener = &watch->evm->listener;
-	struct adapter_reorg reorg = reorg_of(watch, &watch->fork, false);
-	bool is_known = watch->is_held && watch->held.from == reorg.from &&
-			cs_hash_eq(&watch->held.new_hash, &reorg.new_hash);
-
-	watch->is_held = true;
-	watch->held = watch->fork;
-	if (!is_known && listener->held != NULL)
-		listener->held(listener->ctx, &reorg);
-	finish(watch, CS_OK);
-}
-
-enum cs_err evm_watch_accept(struct evm_watch *watch, const struct cs_hash *new_hash)
-{
-	if (!watch->is_held)
-		return CS_ERR_NOT_FOUND;
-	if (!cs_hash_eq(&watch->held.new_hash, new_hash))
-		return CS_ERR_CONFLICT;
-	watch->accepted = *new_hash;
-	evm_watch_kick(watch);
-	return CS_OK;
-}
-
-/* watch->fork, which no majority of the others denies. */
-static void follow_or_hold(struct evm_watch *watch, bool diverged)
-{
-	if (must_wait(watch, &watch->fork))
-		hold(watch);
-	else
-		withdraw(watch, &watch->fork, diverged);
-}
-
-static void votes_done(void *ctx, const struct evm_votes *votes)
-{
-	struct evm_watch *watch = ctx;
-
-	if (watch->evm->ending)
-		finish(watch, CS_ERR_CLOSED);
-	else if (votes->dissent > votes->agree)
-		set_aside(watch);
-	else
-		follow_or_hold(watch, votes->agree == 0);
-}
-
-/* What was reported is not the chain that the enclave follows. */
-static bool is_astray(const struct evm_watch *watch)
-{
-	struct cs_hash reported;
-
-	return !cs_hash_is_zero(&watch->final.hash) &&
-	       evm_watch_hash(watch, watch->final.height, &reported) &&
-	       !cs_hash_eq(&reported, &watch->final.hash);
-}
-
-/*~ A short fork is followed at once, as the endpoint at hand tells it: the enclave believes no block
- * before it is final. One that takes away a final block, or everything that is remembered, or more than the
- * bound, breaks the chain's own promise, or is one node's mistake or lie: the other endpoints decide. */
-static void forked(struct evm_watch *watch, const struct fork *fork)
-{
-	struct adapter_block_id id = {.height = fork->from, .hash = fork->new_hash};
-	bool deep = (fork->beyond || fork->from <= watch->final.height) && !is_astray(watch);
-
-	bool asks = (deep || must_wait(watch, fork)) && !is_accepted(watch, fork);
-
-	watch->fork = *fork;
-	if (!asks || !evm_ask_others(watch->evm, watch->endpoint, &id, votes_done, watch))
-		follow_or_hold(watch, deep);
-}
-
-static void fork_done(void *ctx, enum cs_err err, const char *why,
-		      struct evm_header *const *headers, size_t count, size_t endpoint)
-{
-	struct evm_watch *watch = ctx;
-	struct cs_hash zero = {{0}};
-
-	(void)why;
-	(void)endpoint;
-	if (err != CS_OK || count == 0) {
-		finish(watch, err == CS_OK ? CS_ERR_REORGED : err);
-		return;
-	}
-	uint64_t from = headers[0]->public.id.height;
-	for (size_t i = count; i-- > 0;) {
-		uint64_t height = from + i;
-
-		if (!cs_hash_eq(&slot_at(watch, height)->hash, &headers[i]->public.id.hash))
-			continue;
-		if (height + 1 >= watch->next) {
-			finish(watch, CS_ERR_REORGED); /* no fork after all: it was in motion */
-			return;
-		}
-		forked(watch,
-		       &(struct fork){.from = height + 1,
-				      .new_hash = i + 1 < count ? headers[i + 1]->public.id.hash
-						  : height == watch->fork_to ? watch->fork_new_hash
-									     : zero});
-		return;
-	}
-	if (from == watch->low)
-		forked(watch, &(struct fork){from, true, headers[0]->public.id.hash});
-	else
-		find_fork(watch, from - 1, &headers[0]->public.id.hash);
-}
-
-/* The fork is at `to` or below. new_hash: of the block that is at to + 1 now. */
-static void find_fork(struct evm_watch *watch, uint64_t to, const struct cs_hash *new_hash)
-{
-	struct adapter_rpc_options options = {.pin = watch->endpoint, .only_pin = true};
-	uint64_t from = to - watch->low < FORK_STEP ? watch->low : to - FORK_STEP + 1;
-
-	watch->fork_to = to;
-	watch->fork_new_hash = *new_hash;
-	enum cs_err err = evm_fetch_headers(watch->evm->rpc, &options, from,
-					    (size_t)(to - from + 1), fork_done, watch);
-	if (err != CS_OK)
-		finish(watch, err);
+		evm_watch_finish(watch, err);
 }
 
 /* ---- a step ---- */
@@ -555,13 +298,13 @@ static void chunk_done(void *ctx, enum cs_err err, const char *why,
 
 	(void)why;
 	if (err != CS_OK || count == 0) {
-		finish(watch, err);
+		evm_watch_finish(watch, err);
 		return;
 	}
 	watch->endpoint = endpoint;
 	if (evm_watch_hash(watch, watch->next - 1, &tip) &&
 	    !cs_hash_eq(&headers[0]->public.parent, &tip)) {
-		find_fork(watch, watch->next - 1, &headers[0]->public.id.hash);
+		evm_watch_find_fork(watch, watch->next - 1, &headers[0]->public.id.hash);
 		return;
 	}
 	watch->chunk_count = count;
@@ -587,7 +330,7 @@ static void next_chunk(struct evm_watch *watch)
 					    left < EVM_WATCH_CHUNK ? (size_t)left : EVM_WATCH_CHUNK,
 					    chunk_done, watch);
 	if (err != CS_OK)
-		finish(watch, err);
+		evm_watch_finish(watch, err);
 }
 
 static void saw_head(struct evm_watch *watch, struct evm_header *header)
@@ -626,7 +369,7 @@ static void go_on(struct evm_watch *watch, const struct evm_header *told)
 
 	if (height >= watch->next) {
 		if (watch->head->public.id.height < watch->next)
-			finish(watch, CS_OK);
+			evm_watch_finish(watch, CS_OK);
 		else
 			next_chunk(watch);
 		return;
@@ -634,14 +377,15 @@ static void go_on(struct evm_watch *watch, const struct evm_header *told)
 	bool is_known = evm_watch_hash(watch, height, &known);
 	if (is_known && !cs_hash_eq(&known, &told->public.id.hash)) {
 		if (height == watch->low)
-			forked(watch, &(struct fork){height, true, told->public.id.hash});
+			evm_watch_forked(watch,
+					 &(struct evm_fork){height, true, told->public.id.hash});
 		else
-			find_fork(watch, height - 1, &told->public.id.hash);
+			evm_watch_find_fork(watch, height - 1, &told->public.id.hash);
 		return;
 	}
 	if (is_known && watch->is_held && height >= watch->held.from)
-		release(watch);
-	finish(watch, CS_OK);
+		evm_watch_release(watch);
+	evm_watch_finish(watch, CS_OK);
 }
 
 /* One header tells whether it is still the fork that waits. */
@@ -649,14 +393,14 @@ static void held_done(void *ctx, enum cs_err err, const char *why,
 		      struct evm_header *const *headers, size_t count, size_t endpoint)
 {
 	struct evm_watch *watch = ctx;
-	struct fork held = watch->held;
+	struct evm_fork held = watch->held;
 
 	(void)why;
 	(void)endpoint;
 	if (err != CS_OK)
-		finish(watch, err);
+		evm_watch_finish(watch, err);
 	else if (count > 0 && cs_hash_eq(&headers[0]->public.id.hash, &held.new_hash))
-		forked(watch, &held);
+		evm_watch_forked(watch, &held);
 	else
 		go_on(watch, watch->head);
 }
@@ -668,7 +412,7 @@ static void look_at_held(struct evm_watch *watch)
 		evm_fetch_headers(watch->evm->rpc, &options, watch->held.from, 1, held_done, watch);
 
 	if (err != CS_OK)
-		finish(watch, err);
+		evm_watch_finish(watch, err);
 }
 
 static void head_done(void *ctx, enum cs_err err, const char *why,
@@ -678,7 +422,8 @@ static void head_done(void *ctx, enum cs_err err, const char *why,
 
 	(void)why;
 	if (err != CS_OK || count == 0) {
-		finish(watch, CS_OK); /* the next poll asks again, perhaps another endpoint */
+		evm_watch_finish(watch,
+				 CS_OK); /* the next poll asks again, perhaps another endpoint */
 		return;
 	}
 	watch->endpoint = endpoint;
@@ -694,7 +439,7 @@ static void step(struct evm_watch *watch)
 	watch->busy = true;
 	enum cs_err err = evm_fetch_head(watch->evm->rpc, ADAPTER_RPC_DEFAULT, head_done, watch);
 	if (err != CS_OK)
-		finish(watch, CS_OK);
+		evm_watch_finish(watch, CS_OK);
 }
 
 void evm_watch_kick(struct evm_watch *watch)
@@ -794,7 +539,7 @@ void evm_watch_free(struct evm_watch *watch)
 	host_timer_free(watch->soon);
 	drop_chunk(watch);
 	for (size_t i = 0; i < EVM_WATCH_WINDOW; i++)
-		slot_clear(&watch->slots[i]);
+		evm_watch_slot_clear(&watch->slots[i]);
 	evm_header_unref(watch->head);
 	free(watch);
 }

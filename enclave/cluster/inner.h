@@ -7,6 +7,7 @@
 #include "enclave/cluster/service.h"
 #include "verify/anchor_answers.h"
 #include "verify/cluster/guard.h"
+#include "verify/cluster/lineage.h"
 #include "verify/cluster/worker.h"
 #include "wire/cluster_ask.h"
 
@@ -110,9 +111,7 @@ struct service_secrets {
 struct service {
 	struct service_launch launch;
 	struct service_secrets *secrets;
-	struct cluster_manifest manifests[2]; /* the one in force, and room for the next */
-	unsigned manifest;                    /* place of the one in force */
-	struct cs_arena manifest_arena;
+	struct cluster_lineage lineage;
 	struct cs_arena arena; /* of one step */
 	struct cluster_tools tools;
 	struct verify_time now;

@@ -196,11 +196,12 @@ static void tick(struct service *s)
 	if (err == CS_OK)
 		err = cluster_key_server_tick(ks, &changed, &s->tools, service_random(s), &s->now,
 					      &why);
-	if (err == CS_OK && changed)
-		err = service_keep(s, &why);
 	if (err != CS_OK)
 		service_event(s, WIRE_PIPE_EVENT_FAILED, "tick: %s: %s", cs_err_name(err),
 			      why.text);
+	/* What has begun is kept, whatever became of the evidence about it. */
+	if (changed && service_keep(s, &why) != CS_OK)
+		service_event(s, WIRE_PIPE_EVENT_FAILED, "tick: %s", why.text);
 	else if (epoch_of(s) != before)
 		service_event(s, WIRE_PIPE_EVENT_ROTATED, "epoch %llu, on schedule",
 			      (unsigned long long)epoch_of(s));
@@ -344,8 +345,11 @@ static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask
 static enum cs_err take_manifest(struct service *s, const struct cluster_manifest *next,
 				 struct cs_why *why)
 {
-	return cluster_key_server_manifest(mine(s), next, &s->tools, service_random(s), &s->now,
-					   why);
+	const enum cs_err err = cluster_key_server_manifest(mine(s), next, &s->tools,
+							    service_random(s), &s->now, why);
+	/* Half taken: the process begins again with what was kept. */
+	s->broken = s->broken || (err != CS_OK && mine(s)->manifest == next);
+	return err;
 }
 
 const struct role role_key_server = {

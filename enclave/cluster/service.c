@@ -34,7 +34,7 @@ const struct role *service_role(const struct service *s)
 
 const struct cluster_manifest *service_manifest(const struct service *s)
 {
-	return &s->manifests[s->manifest];
+	return cluster_lineage_newest(&s->lineage);
 }
 
 const struct cs_secret *service_random(struct service *s)
@@ -460,14 +460,13 @@ static void take_local(struct service *s, struct connection *c, struct cs_bytes 
 
 static enum cs_err ask_manifest(struct service *s, struct cs_bytes file, struct cs_why *why)
 {
-	struct cluster_manifest *next = &s->manifests[1 - s->manifest];
+	const struct cluster_manifest *next = NULL;
 	struct cluster_self self;
-	CS_TRY(cluster_manifest_read(next, file, service_manifest(s), s->tools.sig,
-				     &s->manifest_arena, why));
+	CS_TRY(cluster_lineage_read(&s->lineage, &next, file, s->tools.sig, why));
 	CS_TRY(cluster_manifest_check(next, why));
 	CS_TRY(cluster_self_read(&self, s->launch.role, next, &s->tools, &s->now, why));
 	CS_TRY(service_role(s)->manifest(s, next, why));
-	s->manifest = 1 - s->manifest;
+	cluster_lineage_follow(&s->lineage);
 	s->self = self;
 	s->tools.tee.insecure_flags = service_insecure_flags(s);
 	service_event(s, WIRE_PIPE_EVENT_STARTED, "manifest %llu",
@@ -729,14 +728,13 @@ static enum cs_err read_lineage(struct service *s, struct cs_why *why)
 {
 	const struct service_launch *launch = &s->launch;
 	for (size_t i = 0; i < launch->manifest_count; i++) {
-		struct cluster_manifest *next = &s->manifests[1 - s->manifest];
-		CS_TRY(cluster_manifest_read(next, launch->manifests[i],
-					     i == 0 ? NULL : service_manifest(s), s->tools.sig,
-					     &s->manifest_arena, why));
+		const struct cluster_manifest *next = NULL;
+		CS_TRY(cluster_lineage_read(&s->lineage, &next, launch->manifests[i], s->tools.sig,
+					    why));
 		if (i == 0 && !cs_hash_eq(&next->hash, &launch->first))
 			return cs_fail(why, CS_ERR_WRONG_LINEAGE,
 				       "the first manifest is not --first");
-		s->manifest = 1 - s->manifest;
+		cluster_lineage_follow(&s->lineage);
 	}
 	if (launch->manifest_count == 0)
 		return cs_fail(why, CS_ERR_INVALID, "there is no manifest");
@@ -756,8 +754,8 @@ enum cs_err service_init(struct service *s, void *secrets, void *scratch,
 	s->request_next = 1;
 	cs_arena_init(&s->arena, p, CLUSTER_ARENA_SIZE);
 	p += CLUSTER_ARENA_SIZE;
-	cs_arena_init(&s->manifest_arena, p, CLUSTER_MANIFEST_ARENA_SIZE);
-	p += CLUSTER_MANIFEST_ARENA_SIZE;
+	cluster_lineage_init(&s->lineage, p);
+	p += CLUSTER_LINEAGE_SIZE;
 	s->held = p;
 	p += HELD_SIZE_MAX;
 	s->out = p;

@@ -6,7 +6,7 @@
 #define CLUSTER_SERVICE_H
 
 #include "enclave/cluster/record.h"
-#include "verify/cluster/manifest.h"
+#include "verify/cluster/lineage.h"
 #include "wire/pipe.h"
 
 struct service;
@@ -33,7 +33,7 @@ struct service_launch {
 size_t service_size(void);
 size_t service_secrets_size(void);
 /* What is read through, message by message. */
-#define SERVICE_SCRATCH_SIZE (CLUSTER_ARENA_SIZE + CLUSTER_MANIFEST_ARENA_SIZE + 32u * 1024 * 1024)
+#define SERVICE_SCRATCH_SIZE (CLUSTER_ARENA_SIZE + CLUSTER_LINEAGE_SIZE + 32u * 1024 * 1024)
 
 /* scratch: SERVICE_SCRATCH_SIZE bytes. All outlive the service. Errors of cluster_manifest_read;
  * WRONG_LINEAGE: the first manifest is not `first`; NOT_IN_MANIFEST: a worker's application. */

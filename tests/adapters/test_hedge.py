@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import threading
 import time
+from email.utils import formatdate
 
 import pytest
 
@@ -99,8 +100,9 @@ def test_one_that_is_slow_and_lies(chain, proxy):
         assert points(driver)[1]["lies"] == 0
 
 
+@pytest.mark.parametrize("when", [lambda: "3", lambda: formatdate(time.time() + 4, usegmt=True)], ids=["seconds", "date"])
 @pytest.mark.parametrize("chain", ["auto"], indirect=True)
-def test_retry_after(chain):
+def test_retry_after(chain, when):
     """The endpoint says when to come again, and no read goes there before. (A ledger's reads overlap: one may be on its way.)"""
     asked: list[float] = []
 
@@ -113,7 +115,7 @@ def test_retry_after(chain):
         driver.wait_height(chain.chain.rpc.block_number())
 
         def no(calls):
-            raise Raw(b"slow down", 429, {"retry-after": "3"})
+            raise Raw(b"slow down", 429, {"retry-after": when()})
 
         proxy.before = no
         driver.wait_for(lambda: points(driver)[0]["limited"] >= 1)

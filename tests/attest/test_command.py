@@ -95,6 +95,36 @@ def test_bundles(verify, evidence, at, collateral, code, status, advisories):
     assert not [name for name in failed(out) if not name.startswith("policy-")]
 
 
+ENDORSEMENT, RELAUNCH = "dcap/openenclave/tdx_endorsement.bin", "dcap/openenclave/tdx_quote-moduleupdate-seamldr5.dat"
+
+
+def test_the_buffer_of_intels_library(verify, tmp_path):
+    """D15: collateral as tee_qv_get_collateral gives it, lists and all; alone, and in a folder beside what is no collateral."""
+    place = folder(tmp_path, ENDORSEMENT, RELAUNCH)
+    for given in (ENDORSEMENT, place):
+        out = verify(RELAUNCH, "2025-02-27", given, code=WARNING)
+        assert (out["tcb_status"], sorted(out["advisories"])) == ("TDRelaunchAdvised", ["INTEL-SA-01036", "INTEL-SA-01099"])
+        assert out["revocation"] and out["at"] == "2025-02-27T00:00:00Z"
+
+
+def test_a_buffer_that_was_changed(caisson, tmp_path):
+    """Cut anywhere, with something behind it, its sizes and addresses moved: nothing of it is taken."""
+    raw = (VECTORS / ENDORSEMENT).read_bytes()
+
+    def number(at, value):
+        return raw[:at] + value.to_bytes(8, "little") + raw[at + 8:]
+
+    sizes = [int.from_bytes(raw[16 + 16 * i:24 + 16 * i], "little") for i in range(7)]
+    changed = [raw[:n] for n in (8, 119, 120, 2024, 9832, 15993, len(raw) - 1)] + [raw + b"\0", raw[:-1] + b"x"]
+    changed += [number(16 + 16 * i, size) for i in range(7) for size in (0, 1, sizes[i] - 1, sizes[i] + 1, 2**32, 2**64 - 1)]
+    changed += [number(8 + 16 * i, 1) for i in range(1, 7)] + [raw.replace(b"{\"tcbInfo\"", b"\0\"tcbInfo\"", 1)]
+    for bad in changed:
+        (tmp_path / "bad").write_bytes(bad)
+        done = subprocess.run([caisson, "attest", "verify", VECTORS / RELAUNCH, "--collateral", tmp_path / "bad"], capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert done.returncode == USAGE and "bad: " in done.stderr and not done.stdout, done
+
+
 def test_recovery_changes_the_verdict(verify, tmp_path):
     """D6: the quote of D5 half a year before; the PCK CRL of that time was not kept."""
     place = folder(tmp_path, "dcap/automata/0625/tcbinfov3_90C06F000000.json", "dcap/automata/0625/qe_td.json")
@@ -119,18 +149,42 @@ def test_a_vendors_folder(verify, tmp_path):
 def test_dates(verify, at, failing):
     out = verify(SGX, at, "dcap/dcap-qvl/sgx_quote_collateral.json", code=CONTRAINDICATED if failing else WARNING)
     assert bool([name for name in failed(out) if not name.startswith("policy-")]) == failing
+    assert failing or out["until"] == "2025-07-19T10:01:18Z", "the first end of all that it rests on"
 
 
 def test_signatures_alone(verify):
-    """No collateral: nothing is known to be wrong, and nothing is affirmed."""
+    """No collateral: nothing is known to be wrong, and nothing is affirmed. Lists that were not said to be left out are missing."""
+    assert failed(verify(TDX, TDX_AT, None, code=CONTRAINDICATED))[0] == "pck-revocation"
     out = verify(TDX, TDX_AT, None, "--no-revocation", code=NONE)
     assert out["tcb_status"] is None
     assert [check["name"] for check in out["checks"] if check["ok"] is None] == ["pck-revocation", "tcb-info", "qe-identity"]
 
 
+def test_lists_alone(verify, tmp_path):
+    """All but TCB info and QE identity: it verifies, and nobody judged the TCB."""
+    bundle = bundled(tmp_path, "dcap/dcap-qvl/tdx_quote_collateral.json", "tcb_info", "tcb_info_signature", "qe_identity", "qe_identity_signature")
+    out = verify(TDX, TDX_AT, bundle, code=NONE)
+    assert out["revocation"] and out["tcb_status"] is None and failed(out) == ["policy-tcb"]
+
+
 def test_debug(verify):
     out = verify("dcap/trustee/tdx_quote_4.dat", "2024-06-01T00:00:00Z", None, "--no-revocation")
     assert out["debug"] and "policy-debug" in failed(out)
+
+
+@pytest.mark.parametrize("evidence, kind, debug", [
+    ("dcap/dcap-qvl/quote-from-tappd.hex", "tdx", False), ("dcap/trustee/occlum_quote.dat", "sgx", True),
+    ("dcap/trustee/tdx_quote_4.dat", "tdx", True), ("dcap/trustee/tdx_quote_5.dat", "tdx", False),
+    ("dcap/trustee/tdx_quote_6.dat", "tdx", False), ("dcap/openenclave/tdx_quote.bin", "tdx", False),
+    ("dcap/openenclave/sgx_quote", "sgx", True), ("tpm/trustee-az-tdx/td-quote.bin", "tdx", False)])
+def test_every_quote_without_collateral(verify, evidence, kind, debug):
+    """Chain, quoting enclave and signatures of each that the vectors' README lists; of debug a policy's word makes no more than nothing known."""
+    out = verify(evidence, "2026-02-20T00:00:00Z", None, "--no-revocation", code=CONTRAINDICATED if debug else NONE)
+    assert (out["kind"], out["tcb_status"], out["debug"]) == (kind, None, debug)
+    passed = [check["name"] for check in out["checks"] if check["ok"]]
+    assert {"pck-chain", "qe-report-signature", "qe-report-data", "quote-signature"} <= set(passed), out
+    if debug:
+        verify(evidence, "2026-02-20T00:00:00Z", None, "--no-revocation", policy={"version": 1, "insecure_accept_debug": True}, code=NONE)
 
 
 @pytest.mark.parametrize("evidence", ["dcap/oasis-core/quote_v3_ecdsa_p256_eppid.bin", "dcap/openenclave/sgx_report_bad.bin",
@@ -160,7 +214,7 @@ def test_snp_at_an_offset(verify, tmp_path):
     report = (VECTORS / "snp/dstack/sev_snp_attestation.bin").read_bytes()[4:1188]
     place = folder(tmp_path, "snp/dstack/sev_snp_vcek.pem", "snp/dstack/sev_snp_ask.pem", MILAN)
     out = verify(report, "2026-07-01T00:00:00Z", place, "--no-revocation", code=CONTRAINDICATED)
-    assert out["tcb_status"] == "OutOfDate"
+    assert out["tcb_status"] == "OutOfDate" and said(out, "tcb-level").startswith("OutOfDate: reported ")
 
 
 @pytest.mark.parametrize("key", ["test-vcek-invalid-legacy.der", "test-vcek-invalid-new.der"])
@@ -195,6 +249,10 @@ def test_ratls(verify, name):
 
 # ---- generated: under roots of ours ----
 
+def objects(kind: str) -> dict:
+    return json.loads((GENERATED / f"{kind}.json").read_text())["objects"]
+
+
 def generated(kind: str, name: str, tmp_path) -> tuple[dict, list[str], bytes]:
     file = json.loads((GENERATED / f"{kind}.json").read_text())
     case = next(case for case in file["cases"] if case["name"] == name)
@@ -226,6 +284,37 @@ def test_test_roots(verify, tmp_path):
     out = verify(evidence, case["now"], case["folder"], "--no-revocation", *insecure, code=INSECURE,
                  policy={"version": 1, "insecure_accept_test_roots": True})
     assert out["insecure"]
+
+
+def test_debug_that_a_policy_accepts(verify, tmp_path):
+    """With collateral it is a warning, by the policy's word alone: exit 3."""
+    case, roots, evidence = generated("dcap", "an enclave for debugging", tmp_path)
+    given = [word for root in roots for word in ("--insecure-root", root)]
+    collateral = case["folder"]
+    for name, member in (("tcb_info", "tcbInfo"), ("qe_identity", "enclaveIdentity")):
+        signed = case[name]
+        (collateral / name).write_text('{"%s":%s,"signature":"%s"}' % (member, objects("dcap")[signed["json"]], signed["signature"]))
+    accepted = {"version": 1, "insecure_accept_test_roots": True}
+    out = verify(evidence, case["now"], collateral, "--no-revocation", *given, policy=accepted, code=CONTRAINDICATED)
+    assert out["debug"] and out["tcb_status"] == "UpToDate" and "policy-debug" in failed(out)
+    out = verify(evidence, case["now"], collateral, "--no-revocation", *given, policy={**accepted, "insecure_accept_debug": True}, code=INSECURE)
+    assert out["insecure"] and out["debug"]
+
+
+@pytest.mark.parametrize("kind, name, roots, good", [("snp", "revocation: none is", "--insecure-root", INSECURE),
+                                                     ("tpm", "revocation: none is", "--root", WHOLE_MACHINE)])
+def test_the_age_of_lists(verify, tmp_path, kind, name, roots, good):
+    """AMD and makers of TPMs have no other dated collateral: a policy's bound is about it, and there has to be one."""
+    case, files, evidence = generated(kind, name, tmp_path)
+    given = [word for root in files for word in (roots, root)]
+    policy = {"version": 1, "insecure_accept_test_roots": True}
+    out = verify(evidence, case["now"], case["folder"], *given, policy=policy, code=good)
+    assert out["revocation"] and out["collateral"]["issued"] and out["collateral"]["until"]
+    verify(evidence, case["now"], case["folder"], *given, policy={**policy, "collateral_age_max_s": 10**9}, code=good)
+    # The lists of the TPM's maker are of that very second.
+    for age, more in ([(1, [])] if kind == "snp" else []) + [(10**9, ["--no-revocation"])]:
+        out = verify(evidence, case["now"], case["folder"], *given, *more, policy={**policy, "collateral_age_max_s": age}, code=CONTRAINDICATED)
+        assert failed(out)[0] == "policy-collateral-age", out
 
 
 def test_whole_machine(verify, tmp_path):
@@ -274,6 +363,67 @@ def test_policies(verify):
     accepted = {"version": 1, "tcb": [{"status": "ConfigurationAndSWHardeningNeeded", "tier": "affirming", "until": "2025-06-20T00:00:00Z"}]}
     verify(SGX, SGX_AT, "dcap/dcap-qvl/sgx_quote_collateral.json", policy=accepted, code=AFFIRMED)
     verify(SGX, "2025-06-21T00:00:00Z", "dcap/dcap-qvl/sgx_quote_collateral.json", policy=accepted, code=WARNING)
+
+
+def said(out, name: str) -> str:
+    return next(check["detail"] for check in out["checks"] if check["name"] == name)
+
+
+def test_what_was_compared_with_what(verify, tmp_path):
+    """Each judgement says both values, dates as dates: nobody has to guess which build, and which of its values."""
+    bundle = "dcap/dcap-qvl/tdx_quote_collateral.json"
+    measured = verify(TDX, TDX_AT, bundle)["measurements"]
+    data = verify(TDX, TDX_AT, bundle)["report_data"]
+    right = {"kind": "tdx", "values": {"mr_td": measured["mr_td"]}}
+    tail = measured["mr_td"][:-2] + f"{int(measured['mr_td'][-2:], 16) ^ 1:02x}"
+
+    def detail(name: str, *more, **policy) -> str:
+        return said(verify(TDX, TDX_AT, bundle, *more, policy={"version": 1, **policy}), name)
+
+    assert detail("policy-measurements", measurements=[{**right, "label": "oracle 1.4"}]) == (
+        "measurements[0] 'oracle 1.4': all of its values are the evidence's")
+    assert detail("policy-measurements", measurements=[{"kind": "tdx", "label": "oracle 1.5", "values": {"mr_td": "00" * 48}}]) == (
+        f"measurements[0] 'oracle 1.5': mr_td is {measured['mr_td'][:32]}..., the policy's {'00' * 16}...")
+    assert detail("policy-measurements", measurements=[{"kind": "tdx", "values": {"mr_td": "00" * 48}}, {"kind": "tdx", "values": {"mr_td": tail}}]) == (
+        f"none of 2 builds; measurements[1]: mr_td is ...{measured['mr_td'][64:]}, the policy's ...{tail[64:]}")
+    assert detail("policy-measurements", measurements=[{**right, "at_least": {"quote_version": 5}}]) == (
+        "measurements[0]: quote_version is 4, the policy's least 5")
+    assert detail("policy-measurements", measurements=[{"kind": "sgx", "values": {"mr_enclave": "00" * 32}}]) == "the policy names no build of kind tdx"
+    assert detail("policy-measurements", measurements=[{**right, "label": "x" * 30, "not_after": "2025-06-19T10:56:10Z"}]) == (
+        f"measurements[0] '{'x' * 24}...' is this build, but was until 2025-06-19T10:56:10Z, judged as of 2025-06-19T10:56:11Z")
+    assert detail("policy-tcb-evaluation-number", tcb_evaluation_number_min=99) == "the collateral's is 17, the policy's least 99"
+    assert "s ago, and the policy's most is 1 s" in detail("policy-collateral-age", collateral_age_max_s=1)
+    assert detail("policy-report-data", "--report-data", data) == f"{data[:32]}..., as expected"
+    assert detail("policy-report-data", "--report-data", "0xaabb") == f"{data[:32]}..., expected is aabb and then zeros"
+    rule = {"status": "UpToDate", "tier": "warning"}
+    assert detail("policy-tcb", tcb=[rule]) == "UpToDate is warning by the policy's rule"
+    assert detail("policy-tcb", tcb=[{**rule, "until": "2025-06-20T00:00:00Z"}]) == "UpToDate is warning by the policy's rule until 2025-06-20T00:00:00Z"
+    assert detail("policy-tcb", tcb=[{**rule, "until": "2025-06-18T00:00:00Z"}]) == (
+        "UpToDate is affirming, and the policy's rule, warning, was until 2025-06-18T00:00:00Z")
+
+
+def test_what_failed_says_so(verify, tmp_path):
+    """A check that failed is no sentence that reads as if it had not."""
+    raw = (VECTORS / TDX).read_bytes()
+    bundle = "dcap/dcap-qvl/tdx_quote_collateral.json"
+    out = verify(raw[:100] + bytes([raw[100] ^ 1]) + raw[101:], TDX_AT, bundle, code=CONTRAINDICATED)
+    assert said(out, "quote-signature") == "the attestation key did not sign the quote"
+    assert said(out, "qe-report-signature") == "the platform's key signed the quoting enclave's report"
+    assert said(out, "policy-evidence") == "the evidence does not verify: quote-signature"
+    out = verify(raw[:12] + b"\0" + raw[13:], TDX_AT, bundle, code=CONTRAINDICATED)
+    assert said(out, "qe-vendor") == "the quoting enclave's vendor is 009a7233f79c4ca9940a0db3957f0607, Intel's 939a7233f79c4ca9940a0db3957f0607"
+    out = verify(SGX, SGX_AT, bundle, code=CONTRAINDICATED)
+    platform = said(out, "tcb-info-platform")
+    assert platform.startswith("TCB info is of TDX, FMSPC b0c06f000000, PCE-ID 0000; the platform is SGX, ") and "b0c06f" not in platform[60:]
+    assert said(out, "tcb-info").startswith("signed by Intel, in force from 2025-")
+    case, _, evidence = generated("snp", "Genoa version 5 VLEK", tmp_path)
+    assert "policy-evidence" in failed(verify(evidence, case["now"], case["folder"], "--no-revocation", code=CONTRAINDICATED))
+
+
+def test_dates_for_people(caisson):
+    done = subprocess.run([caisson, "attest", "verify", VECTORS / "ratls/ccc/rats-tls-cert.pem", "--at", "2023-06-01", "--no-revocation"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert "certificate_not_after    2024-02-22T" in done.stdout, done.stdout
 
 
 def test_policies_that_no_evidence_matches(caisson, tmp_path):
@@ -330,12 +480,29 @@ def test_usage(caisson, tmp_path):
     quote, bundle = VECTORS / TDX, VECTORS / "dcap/dcap-qvl/tdx_quote_collateral.json"
     for words in ([], [tmp_path / "nothing"], [quote, quote], [quote, "--policy", bad], [quote, "--policy", tmp_path / "nothing"],
                   [quote, "--collateral", bad], [quote, "--collateral", tmp_path / "nothing"], [quote, "--collateral", quote],
-                  [quote, "--at", "yesterday"], [quote, "--at", "2025-02-30T00:00:00Z"], [quote, "--report-data", "0x"],
+                  [quote, "--at", "yesterday"], [quote, "--at", "2025-02-30T00:00:00Z"], [quote, "--at", "2025-02-30"], [quote, "--at", "2025-2-3"],
+                  [quote, "--at", "2025-02"], [quote, "--at", ""], [quote, "--at", "2025-02-20T"], [quote, "--report-data", "0x"],
                   [quote, "--report-data", "00" * 65], [quote, "--report-data", "zz"], [quote, "--root", bad],
                   [quote, "--insecure-root", quote], [quote, "--colateral", bundle]):
         done = subprocess.run([str(word) for word in [caisson, "attest", "verify", *words]], capture_output=True, text=True, timeout=60,
                               check=False)
         assert done.returncode == USAGE and done.stderr, (words, done.stdout)
+
+
+def test_standard_input(caisson):
+    """Evidence from a pipe is what it is in a file; nothing, and more than evidence can be, is refused."""
+    words = [caisson, "attest", "verify", "-", "--collateral", VECTORS / "dcap/dcap-qvl/tdx_quote_collateral.json", "--at", str(TDX_AT), "--json"]
+    for form in ((VECTORS / TDX).read_bytes(), (VECTORS / TDX).read_bytes().hex().encode()):
+        done = subprocess.run(words, input=form, capture_output=True, timeout=60, check=False)
+        assert done.returncode == AFFIRMED and json.loads(done.stdout)["tcb_status"] == "UpToDate", done
+    for form in (b"", bytes(400_000)):
+        done = subprocess.run(words[:-1], input=form, capture_output=True, timeout=60, check=False)
+        assert done.returncode == USAGE and b"standard input" in done.stderr and not done.stdout, done
+
+
+@pytest.mark.parametrize("day, second", [("2025-06-19", "2025-06-19T00:00:00Z"), ("2028-02-29", "2028-02-29T00:00:00Z")])
+def test_a_day_is_its_first_second(verify, day, second):
+    assert verify(SIMULATED, day)["at"] == verify(SIMULATED, second)["at"] == second
 
 
 def test_two_tcb_infos(caisson, tmp_path):

@@ -1,12 +1,13 @@
-"""Two gateways of a route that take its manifest one after the other: what the first one signs until then waits for the second, and is not lost."""
+"""Two gateways of a route that take its manifest one after the other: what the first one signs until then waits for the second, is not lost, and
+holds up no other route."""
 from __future__ import annotations
 
 import json
-import secrets
+import re
+import sqlite3
 
 import pytest
 
-from lib import naming
 from lib.rpc import wait_for
 from lib.third import Third, numbers, reload
 from lib.world import END_TIMEOUT_S, GAS_MONEY_WEI, TRANSFER_GAS
@@ -24,12 +25,6 @@ class Apart(Third):
             text = text.replace(f"chains = {abroad}", f"chains = {json.dumps([self.sides[1].chain.caip2, self.more.caip2])}")
         gateway.config.write_text(text if index == 0 else text + self.chain_lines())
 
-    def name(self, side, other, gateway) -> None:
-        """The owner of one contract names the key of the enclave of the other chain."""
-        nonce = secrets.token_hex(32)
-        data = naming.call(self.build, self.folder, gateway.get(f"/v1/enclave/evidence?nonce={nonce}"), self.measurement(), side.gateway.address, other.identity, nonce)
-        side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, side.gateway.address, data))
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -37,8 +32,21 @@ def world(tmp_path_factory):
         yield w
 
 
+def held(gateway) -> int:
+    """Items of its peer that wait there."""
+    found, = re.findall(r'^caisson_peer_held\{.*\} (\S+)$', gateway.get("/metrics"), re.M)
+    return int(float(found))
+
+
+def taken(gateway, message: str) -> int:
+    """Its place in the journal: rows are numbered as they come."""
+    with sqlite3.connect(f"file:{gateway.folder / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
+        return journal.execute("SELECT n FROM messages WHERE id=?", (bytes.fromhex(message[2:]),)).fetchone()[0]
+
+
 def test_what_is_signed_for_a_route_that_the_peer_does_not_have_waits_for_it(world):
     (first, second), (home, _), third = world.gateways, world.sides, world.third
+    assert held(second) == 0
     world.lineage.append(world.sign(world.draft(), "two"))
     world.write(0)
     reload(first)
@@ -46,23 +54,33 @@ def test_what_is_signed_for_a_route_that_the_peer_does_not_have_waits_for_it(wor
     early = world.commit_between(home, third, b"before the other gateway")
     first.reaches(early, "signed")
     wait_for(lambda: second.log.read_text().count(AHEAD), END_TIMEOUT_S, "the second gateway to be told")
+    wait_for(lambda: held(second) == 1, END_TIMEOUT_S, "it to be written down", 0.2)
     behind = world.send(b"behind it")
-    first.reaches(behind, "signed")
     back = world.send(b"the other direction goes on", source=1)
-    second.reaches(back, "submitted", "included", "outcome_final", "outcome_verified", "signed")
-    assert second.message(early) is None and "peer.item_refused" not in second.log.read_text()
+    first.ends(behind)
+    second.ends(back)
+    # Another one of that route waits behind the first, through a crash too.
+    next_one = world.commit_between(home, third, b"the next one of it")
+    first.reaches(next_one, "signed")
+    wait_for(lambda: held(second) == 2, END_TIMEOUT_S, "both", 0.2)
+    second.kill()
+    second.start()
+    wait_for(second.healthy, END_TIMEOUT_S, "health")
+    first.ends(world.send(b"after a crash"))
+    assert held(second) == 2
+    assert all(second.message(m) is None for m in (early, next_one)) and "peer.item_refused" not in second.log.read_text()
 
     world.write(1)
     reload(second)
     wait_for(second.healthy, END_TIMEOUT_S, "health with the third chain")
-    world.name(home, third, second)
-    world.name(third, home, first)
+    world.name_key(home, third, second)
+    world.name_key(third, home, first)
     gas = next(k for k in second.enclave()["keys"] if k["chain"] == world.more.caip2)["gas_address"]
     world.more.rpc.wait_receipt(world.more.rpc.send(third.owner, gas, value=GAS_MONEY_WEI, gas=TRANSFER_GAS))
-    for message in (early, behind):
+    for message in (early, next_one):
         first.ends(message)
-    second.ends(back)
-    assert third.app.read("received") == 1 and second.log.read_text().count(AHEAD) == 1
+    assert third.app.read("received") == 2 and held(second) == 0
+    assert taken(second, early) < taken(second, next_one)
     later = world.commit_between(home, third, b"with both")
     first.ends(later)
-    assert third.app.read("received") == 2
+    assert third.app.read("received") == 3

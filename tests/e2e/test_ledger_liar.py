@@ -183,6 +183,25 @@ def test_all_nodes_lie(world, what):
     goes_on(world, sent)
 
 
+@pytest.mark.parametrize("change, found", [
+    ({"hash": "AB" * 32}, None), ({"hash": "AB"}, None), ({"height": "0"}, None), ({"height": 5}, None), ({"tx_result": {}}, None), ({"height": "2"}, 0)])
+def test_a_transaction_that_is_elsewhere(world, change, found):
+    """Asked by an operator which block has it: what is not about it is a lie, and another block of the chain shows none of its events."""
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    message, receipt = world.commit(b"where is it")
+    gateway.ends(message)
+    world.lie(twist("tx", lambda r: {**r, **change}))
+    status, answer = gateway.request("POST", "/v1/operator/observe", {"chain": chain, "tx": receipt["transactionHash"]})
+    if found is None:
+        assert (status, answer["code"]) == (502, "rpc-lie"), answer
+    else:
+        assert (status, answer["found"], answer["taken"]) == (200, found, 0), answer
+
+
+def stalled_s(world) -> float:
+    return world.gateways[0].figure("caisson_chain_stalled_seconds", chain=world.chains[0].caip2)
+
+
 def test_an_old_head(world):
     """The chain seems to stand still: it is told, and nothing is signed of what came later."""
     old = world.chains[0].rpc.ask("commit")
@@ -199,7 +218,9 @@ def test_an_old_head(world):
     sent = world.send(b"later")
     still_waits(world, sent)
     wait_for(lambda: "stalled" in str(world.gateways[0].request("GET", "/healthz")[1]), END_TIMEOUT_S, "that it is told", 0.2)
+    assert stalled_s(world) > 0
     goes_on(world, sent)
+    assert stalled_s(world) == 0
 
 
 class Bonded(Between):

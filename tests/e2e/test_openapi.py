@@ -483,14 +483,23 @@ def test_refusals(world, status, method, path, body):
 
 
 def test_keys_and_scopes(world, described):
-    """401 and 403 of every operation that has scopes."""
+    """401 and 403 of every operation that has scopes: to no key that is known, to a peer's, and to one that has every scope but this."""
     gateway = world.gateways[0]
-    for path, method, operation in described.operations():
-        if not operation["security"]:
-            continue
-        at = path.replace("{id}", NO_ID).replace("{event}", "1")
+    wanted = {(path, method): operation["security"][0]["key"] for path, method, operation in described.operations() if operation["security"]}
+    scopes = set().union(*wanted.values()) - {"peer"}
+    assert scopes >= {"read", "send", "operate", "webhook"} and all(len(names) == 1 for names in wanted.values())
+    keys = {"peer": gateway.key}
+    for scope in scopes:
+        made = gateway.caisson("keys", "create", f"all-but-{scope}", "--scopes", ",".join(sorted(scopes - {scope} | {"sponsor"})), "--config", str(gateway.config), "--json")
+        keys[scope] = json.loads(made.stdout)["key"]
+    # The scope that this one has opens a door: a key that is not known yet would get 401.
+    wait_for(lambda: all(gateway.request("GET", "/v1/chains", key=keys[scope])[0] == (403 if scope == "read" else 200) for scope in scopes), 10, "the new keys")
+    for (path, method), (scope,) in wanted.items():
+        at = path.replace("{id}", NO_ID).replace("{event}", "1").replace("{n}", "1")
         ask(gateway, 401, method.upper(), at, key="not-a-key-of-this-gateway-at-all")
-        ask(gateway, 403, method.upper(), at, key=gateway.key if operation["security"] == [{"key": ["peer"]}] else gateway.peer_key)
+        assert f"scope {scope}" in ask(gateway, 403, method.upper(), at, key=keys[scope])["detail"], (path, method)
+        if scope != "peer":
+            ask(gateway, 403, method.upper(), at, key=gateway.peer_key)
 
 
 def test_a_body_that_is_too_large(world, described):
@@ -584,15 +593,21 @@ def test_the_streams_handshake(world, described, status, path, headers):
             assert f"`{problem['code']}`" in response["description"]
 
 
+def enclave_figures(gateway) -> tuple[float, float]:
+    return gateway.figure("caisson_enclave_ready"), gateway.figure("caisson_enclave_signs")
+
+
 def test_without_an_enclave(world):
     """Its supervisor is stopped, so that nobody starts another one meanwhile."""
     gateway = world.gateways[1]
+    assert enclave_figures(gateway) == (1, 1)
     pids = gateway.pids()
     os.kill(pids["caisson"], signal.SIGSTOP)
     os.kill(pids["caisson-enclave"], signal.SIGKILL)
     try:
         wait_for(lambda: gateway.request("GET", "/healthz")[0] == 503, 30, "the gateway to miss its enclave")
         assert ask(gateway, 200, "GET", "/v1/enclave")["ready"] is False
+        assert enclave_figures(gateway) == (0, 0)
         assert ask(gateway, 200, "GET", "/v1/status")["why"]
         assert ask(gateway, 503, "POST", "/v1/keys/rotate", {})["retry"] is True
         ask(gateway, 503, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
@@ -600,6 +615,7 @@ def test_without_an_enclave(world):
     finally:
         os.kill(pids["caisson"], signal.SIGCONT)
     wait_for(gateway.healthy, END_TIMEOUT_S, "the gateway's health")
+    assert enclave_figures(gateway) == (1, 1)
 
 
 def test_a_rotation(world):

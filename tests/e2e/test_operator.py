@@ -407,6 +407,8 @@ def test_more_is_offered_for_a_transaction_that_no_block_takes(world):
         wait_for(lambda: home.chain.rpc.call("eth_getTransactionByHash", second["tx"]), 20, "the node's word of it")
         assert fees(world, 0, second["tx"]) == int(second["max_fee_wei"])
         assert str(first["n"]) in gateway.caisson("transactions").stdout
+        wait_for(lambda: gateway.caisson("raise", str(first["n"])).returncode == 0, 20, "the same by the command line")
+        wait_for(lambda: (t := listed()) and t["attempts"] > second["attempts"], 20, "the next attempt")
     finally:
         home.chain.rpc.call("evm_setIntervalMining", 1)
     gateway.ends(sent["request_id"])

@@ -13,9 +13,10 @@ from adapters.proxies import Raw
 from lib import abi, crypto
 from lib.between import Between
 from lib.rpc import wait_for
-from lib.world import END_TIMEOUT_S, GAS_MONEY_WEI, SEND_GAS
+from lib.world import END_TIMEOUT_S, GAS_MONEY_WEI, SEND_GAS, account
 
 ACCOUNTS, BURST = 4, 24
+IN_FLIGHT_MAX = 32  # of one account, if nothing else is configured
 HOME, ABROAD = 0, 1
 TRANSFER_GAS = 21000
 EXIT_USAGE = 2
@@ -200,6 +201,70 @@ def test_the_chain_is_not_well_when_all_of_them_are_empty(world):
     assert gateway.message(message[0])["why"] is None and held_by(gateway, "no-funds") == 0
     assert not any(a["cannot_pay"] for a in pool(world)), pool(world)
     idle(world)
+
+
+# ---- the operator's account ----
+
+def sponsored(world, payload: bytes) -> str:
+    """A request that the operator's account pays for; its id."""
+    abroad = world.sides[ABROAD]
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x" + payload.hex(), "mode": "sponsored"}
+    return world.gateways[HOME].post("/v1/messages", body)["request_id"]
+
+
+def request_of(world, request: str) -> dict:
+    return world.gateways[HOME].get(f"/v1/messages/{request}")
+
+
+def test_a_sponsored_request_waits_for_its_turn(world):
+    """No block comes: as many are under way as may be, and the one behind them says so until it is sent."""
+    idle(world)
+    call(world, "evm_setIntervalMining", 0)
+    try:
+        requests = [sponsored(world, b"one of many, %d" % i) for i in range(IN_FLIGHT_MAX + 1)]
+        wait_for(lambda: request_of(world, requests[-2])["tx"], END_TIMEOUT_S, "the last one that may be sent")
+        behind = f"it waits for its turn behind {IN_FLIGHT_MAX} of the operator's account"
+        wait_for(lambda: (r := request_of(world, requests[-1])).get("why") == behind and r["tx"] is None and r["state"] == "requested",
+                 END_TIMEOUT_S, "its reason")
+        assert not any("why" in request_of(world, request) for request in requests[:-1])
+        assert behind in world.gateways[HOME].caisson("messages", requests[-1]).stdout
+    finally:
+        call(world, "evm_setIntervalMining", 1)
+    for request in requests:
+        world.gateways[HOME].ends(request)
+
+
+def test_a_sponsored_request_waits_for_money(world):
+    """It had some when the request was taken. Who sends money to, and that nobody else of the chain is out, stands wherever one looks."""
+    idle(world)
+    gateway, chain, operator = world.gateways[HOME], world.chains[HOME].caip2, world.gateways[HOME].operator.lower()
+
+    def payer() -> dict:
+        found, = (a for a in gateway.get("/v1/chains")["chains"][0]["accounts"] if a["role"] == "operator")
+        return found
+
+    def drain(calls: list[dict]) -> None:
+        if any(c["method"] == "eth_sendRawTransaction" for c in calls):
+            call(world, "anvil_setBalance", operator, "0x0")
+
+    world.proxy.before = drain
+    try:
+        request = sponsored(world, b"of a poor operator")
+        why = f"no-funds: the operator's account cannot pay, send money to {operator} on {chain}"
+        wait_for(lambda: request_of(world, request).get("why") == why, END_TIMEOUT_S, "its reason")
+    finally:
+        world.proxy.before = lambda calls: None
+    assert request_of(world, request)["state"] == "requested" and payer()["cannot_pay"] and payer()["low"]
+    assert why in gateway.caisson("messages", request).stdout
+    told = gateway.caisson("doctor", str(gateway.config))
+    assert re.search(rf"bad .*operator {operator} .*could not pay for its next transaction\n.*sponsored messages", told.stdout) and told.returncode == 1, told.stdout
+    # Messages are the gas accounts' business: they go on, and the chain is well.
+    assert gateway.healthy() and held_by(gateway, "no-funds") == 0
+    all_end(world, burst(world, 2))
+    call(world, "anvil_setBalance", operator, hex(GAS_MONEY_WEI))
+    ended = gateway.ends(request)
+    assert ended["why"] is None and ended["request_id"] == request
+    wait_for(lambda: not payer()["cannot_pay"], END_TIMEOUT_S, "that it can pay")
 
 
 def held_by(gateway, reason: str) -> int:

@@ -17,8 +17,12 @@ RECEIPTS = ("eth_getBlockReceipts", "eth_getTransactionReceipt")
 
 
 class Pruning(Between):
-    """The first chain's node keeps receipts of blocks above `pruned` alone."""
+    """The first chain's node keeps receipts of blocks above `pruned` alone, none of those that are `gone`, and others of those `forged`."""
     pruned = -1
+
+    def __init__(self, *args, **named):
+        self.gone, self.forged = set(), set()
+        super().__init__(*args, **named)
 
     def write_gateways(self) -> None:
         super().write_gateways()
@@ -32,7 +36,11 @@ class Pruning(Between):
         if call["method"] not in RECEIPTS or not reply.get("result"):
             return reply
         found = reply["result"] if isinstance(reply["result"], list) else [reply["result"]]
-        return dict(reply, result=None) if int(found[0]["blockNumber"], 16) <= self.pruned else reply
+        height = int(found[0]["blockNumber"], 16)
+        if height in self.forged:
+            for receipt in found:
+                receipt["cumulativeGasUsed"] = hex(int(receipt["cumulativeGasUsed"], 16) + 1)
+        return dict(reply, result=None) if height <= self.pruned or height in self.gone else reply
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +48,6 @@ def world(tmp_path_factory):
     with Pruning(tmp_path_factory.mktemp("pruned"), "anvil", block_time=0.5) as w:
         w.gateways[0].ends(w.send(b"once keys are final"))
         yield w
-
-
-def figure(gateway, name: str) -> int:
-    return int(float(re.search(rf"^{name} (\S+)$", gateway.get("/metrics"), re.M)[1]))
 
 
 def kept(gateway, message: str) -> bool:
@@ -62,9 +66,13 @@ def pruned(world, message: str) -> None:
     gateway.restart()
 
 
+def not_signed(gateway) -> list[str]:
+    return [line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line]
+
+
 def refusals(gateway, message: str) -> list[float]:
     """When the log said that it was not signed, in seconds."""
-    lines = (line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line and message[2:] in line)
+    lines = (line for line in not_signed(gateway) if message[2:] in line)
     return [datetime.fromisoformat(re.search(r"\d{4}-\S+Z", line)[0]).timestamp() for line in lines]
 
 
@@ -75,14 +83,14 @@ def test_what_was_kept_in_time_is_signed(world):
     for message in (one, two):
         gateway.reaches(message, "final")
         wait_for(lambda m=message: kept(gateway, m), END_TIMEOUT_S, f"its proof ({gateway.log})", 0.2)
-    assert figure(gateway, "caisson_proofs_kept") == 2 and 2 * 500 < figure(gateway, "caisson_proofs_kept_bytes") < 2 * 4096
-    print(figure(gateway, "caisson_proofs_kept_bytes"), "bytes of two receipts")
+    assert gateway.figure("caisson_proofs_kept") == 2 and 2 * 500 < gateway.figure("caisson_proofs_kept_bytes") < 2 * 4096
+    print(gateway.figure("caisson_proofs_kept_bytes"), "bytes of two receipts")
     pruned(world, two)
     verb(gateway, "resume", chain)
     for message in (one, two):
         gateway.ends(message)
         assert not kept(gateway, message)
-    assert figure(gateway, "caisson_proofs_kept") == figure(gateway, "caisson_proofs_kept_bytes") == 0
+    assert gateway.figure("caisson_proofs_kept") == gateway.figure("caisson_proofs_kept_bytes") == 0
 
 
 def test_what_was_not_kept_waits_for_a_node(world):
@@ -102,6 +110,34 @@ def test_what_was_not_kept_waits_for_a_node(world):
     assert gateway.message(message)["state"] == "final" and not kept(gateway, message)
     world.pruned = -1
     gateway.ends(message)
+
+
+@pytest.mark.parametrize("how, why", [("gone", "unavailable: the node has the block and no receipts"), ("forged", "rpc-lie: ")])
+def test_one_that_cannot_be_shown_holds_up_no_other(world, how, why):
+    """Of those that are signed together: it waits with a reason of its own, and the others are signed with the first try."""
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    settings(gateway, proofs_after_s=0, proofs_mb=0)
+    verb(gateway, "pause", chain)
+    messages = [world.send(b"%d of five, %s" % (i, how.encode())) for i in range(5)]
+    for message in messages:
+        gateway.reaches(message, "final")
+    heights = [gateway.message(message)["sent"]["block"] for message in messages]
+    bad, height = messages.pop(2), heights[2]
+    assert heights.count(height) == 1
+    before = len(not_signed(gateway))
+    getattr(world, how).add(height)
+    gateway.stop()
+    gateway.restart()  # what it had of the receipts in memory is gone
+    verb(gateway, "resume", chain)
+    for message in messages:
+        gateway.ends(message)
+    wait_for(lambda: (gateway.message(bad)["why"] or "").startswith(why), END_TIMEOUT_S, "its reason", 0.2)
+    lines = not_signed(gateway)[before:]
+    assert lines and all("count=1 " in line and bad[2:] in line for line in lines), lines
+    assert gateway.message(bad)["state"] == "final"
+    getattr(world, how).clear()
+    gateway.ends(bad)
+    assert gateway.message(bad)["why"] is None
 
 
 def stored(gateway, query: str, *values):
@@ -141,7 +177,7 @@ def test_a_kept_proof_that_is_refused_is_forgotten(world):
     verb(gateway, "resume", chain)
     gateway.ends(message)
     assert "err=bad-proof" in "".join(line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line and message[2:] in line)
-    assert not kept(gateway, message) and figure(gateway, "caisson_proofs_kept") == 0
+    assert not kept(gateway, message) and gateway.figure("caisson_proofs_kept") == 0
 
 
 def test_no_more_is_kept_than_there_is_room_for(world):
@@ -156,7 +192,7 @@ def test_no_more_is_kept_than_there_is_room_for(world):
     wait_for(lambda: "proofs.full" in gateway.log.read_text(), END_TIMEOUT_S, "the end of the room", 0.2)
     message = world.send(b"one too many")
     gateway.reaches(message, "final")
-    assert figure(gateway, "caisson_proofs_kept") == 1 and figure(gateway, "caisson_proofs_kept_bytes") == 1 << 20
+    assert gateway.figure("caisson_proofs_kept") == 1 and gateway.figure("caisson_proofs_kept_bytes") == 1 << 20
     settings(gateway, proofs_after_s=0, proofs_mb=2)
     wait_for(lambda: kept(gateway, message), END_TIMEOUT_S, "its proof, now that there is room", 0.2)
     gateway.stop()
@@ -164,7 +200,7 @@ def test_no_more_is_kept_than_there_is_room_for(world):
     gateway.restart()
     verb(gateway, "resume", chain)
     gateway.ends(message)
-    assert figure(gateway, "caisson_proofs_kept") == figure(gateway, "caisson_proofs_kept_bytes") == 0
+    assert gateway.figure("caisson_proofs_kept") == gateway.figure("caisson_proofs_kept_bytes") == 0
 
 
 def test_what_is_signed_in_time_is_not_kept(world):

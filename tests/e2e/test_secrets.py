@@ -1,4 +1,4 @@
-"""What nobody may read where people look: API keys, account keys, webhooks' secrets and providers' tokens are searched for, in every form that they
+"""What nobody may read where people look: API keys, account keys, those of the enclave too, webhooks' secrets and providers' tokens are searched for, in every form that they
 might have, in logs, answers, figures, events, the command line's words, arguments, environments, and core files made by force."""
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ import os
 import resource
 import secrets
 import signal
+import sqlite3
 import subprocess
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from Crypto.Cipher import AES
+from Crypto.Hash import SHA256
+from Crypto.Protocol.KDF import HKDF
 
 from adapters.proxies import Raw, RpcProxy
-from lib import pki
+from lib import crypto, pki
 from lib.receiver import Receiver
 from lib.rpc import wait_for
 from lib.service import write_secret
@@ -61,6 +66,39 @@ class Guarded(World):
 def world(tmp_path_factory):
     with Guarded(tmp_path_factory.mktemp("secrets"), "anvil", block_time=0.5, log_level="debug") as w:
         yield w
+
+
+SEAL_HEAD, SEAL_SALT, SEAL_TAG = 120, slice(88, 120), 16
+
+
+def sealed_keys(gateway) -> dict[str, bytes]:
+    """What an enclave holds and nobody else may see: gas accounts and keys of statements, from its sealed state. The simulated backend's
+    sealing root is a file, and opens it (enclave/seal.c has the layout)."""
+    with sqlite3.connect(f"file:{gateway.folder / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
+        blob, = journal.execute("SELECT value FROM meta WHERE name='sealed'").fetchone()
+    head, body = blob[:SEAL_HEAD], blob[SEAL_HEAD:]
+    root = bytes.fromhex((gateway.folder / "seal.root").read_text().strip())
+    key = HKDF(root, 32, head[SEAL_SALT], SHA256, context=b"caisson/seal/v1\0" + head[8:40])
+    state = BytesIO(AES.new(key, AES.MODE_GCM, nonce=bytes(12)).update(head).decrypt_and_verify(body[:-SEAL_TAG], body[-SEAL_TAG:]))
+
+    def number(size: int) -> int:
+        return int.from_bytes(state.read(size), "big")
+
+    found = {}
+    state.read(1 + 8 + 32 + 8 + 8)
+    for chain in range(number(2)):
+        state.read(32)
+        for _ in range(number(1)):
+            epoch, _ = number(8), state.read(1)
+            found[f"key of epoch {epoch}, chain {chain}"] = state.read(32)
+        state.read(8)
+        found[f"gas account, chain {chain}"] = state.read(32)
+        for _ in range(number(2)):
+            state.read(32)
+            state.read(number(1) * (8 + 8 + 32 + 1 + 8 + 8))
+        state.read(number(4))
+    assert state.read() == b""
+    return {name: secret for name, secret in found.items() if any(secret)}
 
 
 class Search:
@@ -116,6 +154,12 @@ def test_secrets_are_nowhere(world, tmp_path):
                          "operator": f"{gateway.operator_secret:064x}", "seal root": (gateway.folder / "seal.root").read_text().strip(),
                          **{f"token in the {k}": v for k, v in world.tokens.items()}, "token of the proxy": "secret-of-the-provider"}.items():
         search.never(name, secret)
+    for service in world.gateways:
+        keys = sealed_keys(service)
+        addresses = {"0x" + crypto.address(int.from_bytes(secret, "big")).hex() for name, secret in keys.items() if name.startswith("gas")}
+        assert world.enclave_key(service)["gas_address"].lower() in addresses and len(keys) >= 2, "these are they"
+        for name, secret in keys.items():
+            search.never(f"{name}, of {service.name}'s enclave", secret.hex())
     with Receiver(pki.issue("receiver", world.authority, names=["localhost"]), tmp_path) as receiver:
         made = gateway.post("/v1/webhooks", {"url": f"{receiver.url}/?token=of-the-receiver-4711", "cursor": 0})
         rotated = gateway.post(f"/v1/webhooks/{made['id']}/rotate")

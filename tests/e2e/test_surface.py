@@ -253,6 +253,32 @@ def test_keys_and_scopes(world):
     assert world.gateways[0].request("GET", "/healthz", key="whatever-key-there-is")[0] == 200
 
 
+def key_of(gateway, name: str, scopes: str) -> str:
+    made = gateway.caisson("keys", "create", name, "--scopes", scopes, "--config", str(gateway.config), "--json")
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)["key"]
+    wait_for(lambda: gateway.request("GET", "/v1/messages", key=key)[0] == 200, 10, "the new key")
+    return key
+
+
+@pytest.mark.parametrize("path, what", [("/v1/messages", {"payload": "0x00"}), ("/v1/transfers", {"amount": "1"})])
+def test_a_key_sends_by_its_scopes_alone(world, path, what):
+    """`read` prepares nothing, `send` spends none of the operator's money: nothing of what is refused becomes a request."""
+    gateway, (_, abroad) = world.gateways[0], world.sides
+    body, name = {"to": account(abroad, abroad.friend), **what}, path.rpartition("/")[2]
+    reader, sender = key_of(gateway, f"reader of {name}".replace(" ", "-"), "read"), key_of(gateway, f"sender of {name}".replace(" ", "-"), "read,send")
+
+    def requests() -> list[str]:
+        return sorted(m["request_id"] for m in gateway.get("/v1/messages", limit=200)["messages"] if m.get("request_id"))
+
+    before = requests()
+    for key, mode, scope in ((reader, "prepare", "send"), (reader, "sponsored", "send"), (sender, "sponsored", "sponsor")):
+        reply = problem(world, "POST", path, {**body, "mode": mode}, 403, key=key)
+        assert reply["code"] == "forbidden" and scope in reply["detail"], reply
+    assert requests() == before
+    assert gateway.request("POST", path, {**body, "mode": "prepare"}, key=sender)[0] == 200
+
+
 def test_an_api_key_from_the_command_line(world):
     gateway = world.gateways[1]
     made = gateway.caisson("keys", "create", "reader", "--scopes", "read", "--config", str(gateway.config), "--json")

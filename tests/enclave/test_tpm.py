@@ -115,7 +115,11 @@ def test_the_same_key_after_a_start_of_the_machine(start, machine):
     first = start()
     before = first.client().hello()
     first.stop()
-    machine.start(b"other firmware")
+    machine.start(b"firmware")
+    again = start()
+    after = again.client().hello(b"\x34" * 32)
+    assert key(after) == key(before) and after["evidence"] != before["evidence"]
+    again.stop()
     with swtpm.Swtpm(machine.state.parent / "tpm2") as other:
         other.start(b"firmware")
         folder = machine.state.parent / "state2"

@@ -1,5 +1,5 @@
 """Nodes with Debian's OpenSSL and nodes with another one (its source built without assembly, and often another version) judge the same
-registrations, good and bad, and come to the same results and application hashes. `script/test --slow` builds it."""
+registrations, good and bad, and come to the same results and application hashes. `script/test` builds it."""
 from __future__ import annotations
 
 import os
@@ -21,9 +21,9 @@ from ledger.test_registration import BOND, ENCLAVES, GAS, Lab, found  # noqa: E4
 from lib import dcap_evidence as d  # noqa: E402
 from lib import enclave_evidence as e  # noqa: E402
 
-OTHER = Path(os.environ.get("CAISSON_OTHER_OPENSSL", ROOT / "build" / "tools" / "openssl-other"))
+OTHER = Path(os.environ.get("CAISSON_OTHER_OPENSSL", ROOT / "build" / "tools" / "openssl-other")).resolve()
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (OTHER / "libcrypto.so.3").exists(), reason="no other OpenSSL is built (script/test --slow)")]
+pytestmark = pytest.mark.skipif(not (OTHER / "libcrypto.so.3").exists(), reason="no other OpenSSL is built (script/install openssl)")
 
 
 def libcrypto(node) -> Path:

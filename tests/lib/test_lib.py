@@ -5,9 +5,11 @@ import json
 import socket
 import ssl
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
+from e2e.chaos import Chaos
 from lib import abi, chains, crypto, ics23, rlp, sources
 from lib.rpc import RpcError
 from lib.tools import ROOT
@@ -210,3 +212,29 @@ def test_needs():
     log = tmp_path / "Testing" / "Temporary" / "LastTest.log"
     told = subprocess.run(["awk", "-f", ROOT / "script" / "lib" / "skipped.awk", log], capture_output=True, text=True, check=True).stdout
     assert told.splitlines() == ["spec/part: quint is missing: script/install test brings it", "vectors/none: no environment"], log.read_text()
+
+
+def test_the_seed_of_a_storm_repeats_its_faults_whatever_is_sent_between():
+    """e2e/chaos.py, whose faults here are only drawn: their order, whom they meet and for how long, not what they do."""
+    class Rpc:
+        def time(self) -> int:
+            return 0
+
+        def send(self, *_, **__):
+            raise OSError("nobody is there")
+
+    here = SimpleNamespace(bridge=Rpc(), user="", token=SimpleNamespace(address=""), friend="0x" + "11" * 20,
+                           chain=SimpleNamespace(chain_id=1, rpc=Rpc()))
+
+    def faults(seed: int, sent_between: int) -> list[str]:
+        storm = Chaos(SimpleNamespace(all=["gateway1", "gateway2", "gateway3"], sides=[here, here]), seed)
+        storm.kinds = {kind: lambda gateway: f"{gateway} {storm._later(0, 8, None)}" for kind in storm.kinds}
+        drawn = []
+        for _ in range(40):
+            for _ in range(sent_between):
+                storm.send()
+            drawn.append(storm.one())
+        assert storm.unsent == 40 * sent_between
+        return drawn
+
+    assert faults(7, 0) == faults(7, 3) != faults(8, 3)

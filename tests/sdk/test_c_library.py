@@ -12,6 +12,7 @@ from lib import sdk
 from lib.tools import ROOT
 
 ENVELOPES = ROOT / "tests" / "fuzz" / "corpus" / "sdk_envelope"
+TDX = ROOT / "tests" / "vectors" / "attestation" / "dcap" / "dcap-qvl"
 HEADER = sdk.C / "include" / "caisson" / "client.h"
 
 
@@ -51,6 +52,21 @@ def test_a_program_of_somebody_elses(tmp_path, prefix, installed, static):
                                        ("delivered", [key, key], 6, "outcome_statement: the signature"), ("plain", ["0x12", key], 6, "key: not 32 bytes")):
         run = subprocess.run([program, ENVELOPES / f"{document}.json", *keys], capture_output=True, text=True, timeout=60, check=False)
         assert run.returncode == code and said in run.stdout, (document, run.stdout, run.stderr)
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_evidence_by_somebody_elses_program(tmp_path, prefix, installed, static):
+    """The example on recorded evidence of a TD, with the collateral and at the moment of tests/vectors/attestation/README.md (D2)."""
+    program = sdk.compile_c(sdk.C / "examples" / "evidence.c", tmp_path / "evidence", installed, static)
+    quote, collateral = TDX / "tdx_quote", TDX / "tdx_quote_collateral.json"
+    mine, other = tmp_path / "mine.json", tmp_path / "other.json"
+    mr_td = quote.read_bytes()[48 + 136:48 + 184].hex()
+    for path, value in ((mine, mr_td), (other, mr_td[::-1])):
+        path.write_text(json.dumps({"version": 1, "measurements": [{"kind": "tdx", "values": {"mr_td": value}}]}))
+    for policy, at, code, said in ((mine, 1751000000, 0, "affirming, tdx: TCB UpToDate"), (other, 1751000000, 6, "policy-measurements"),
+                                   (mine, 1752919236, 6, "pck-revocation")):
+        run = subprocess.run([str(word) for word in (program, quote, collateral, policy, at)], capture_output=True, text=True, timeout=60, check=False)
+        assert run.returncode == code and said in run.stdout, (run.stdout, run.stderr)
 
 
 def test_every_example_compiles(tmp_path, installed):

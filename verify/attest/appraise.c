@@ -87,6 +87,17 @@ static void CS_PRINTF(4, 5)
 	va_end(args);
 }
 
+struct date {
+	char text[CS_UTC_SIZE];
+};
+
+static struct date date(uint64_t seconds)
+{
+	struct date date;
+	cs_utc_write(date.text, seconds < CS_UTC_SECONDS_MAX ? seconds : CS_UTC_SECONDS_MAX);
+	return date;
+}
+
 /* A claim only ever gets worse. */
 static void set(struct appraiser *a, enum attest_trust_claim claim, enum attest_trust_value value)
 {
@@ -133,7 +144,7 @@ static void judge_tcb(struct appraiser *a)
 	const enum attest_tcb_status status = a->result->tcb_status;
 	const struct attest_tcb_rule *rule = &a->policy->tcb[status];
 	enum attest_trust_value value = attest_tcb_trust(status);
-	const char *why = "";
+	char why[96] = "";
 	if (a->result->whole_machine) {
 		set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_APPROVED);
 		return;
@@ -145,8 +156,14 @@ static void judge_tcb(struct appraiser *a)
 	if (rule->given) {
 		const bool holds = rule->until_s == 0 ||
 				   verify_time_before(a->now, rule->until_s + 1) == CS_OK;
-		why = holds ? " by the policy's rule" : ", and the policy's grace is over";
 		value = holds ? trust_of_tier(rule->tier) : value;
+		(void)snprintf(why, sizeof why, "%s%s%s%s",
+			       holds ? " by the policy's rule" : ", and the policy's rule, ",
+			       holds ? "" : attest_tier_name(rule->tier),
+			       rule->until_s == 0 ? ""
+			       : holds            ? " until "
+						  : ", was until ",
+			       rule->until_s == 0 ? "" : date(rule->until_s).text);
 	}
 	judge(a, "policy-tcb", attest_trust_tier(value) != ATTEST_TIER_CONTRAINDICATED,
 	      "%s is %s%s", attest_tcb_status_name(status),
@@ -154,29 +171,44 @@ static void judge_tcb(struct appraiser *a)
 	set(a, ATTEST_TRUST_HARDWARE, value);
 }
 
-static void judge_collateral(struct appraiser *a)
+/* Where something was judged at all: collateral of no date is as old as one likes. */
+static void judge_age(struct appraiser *a)
 {
-	const struct attest_policy *policy = a->policy;
-	const uint64_t issued_s = a->result->collateral_issued_s;
-	if (policy->collateral_age_max_s > 0 && issued_s > 0) {
-		const bool fresh =
-			verify_time_fresh(a->now, issued_s, policy->collateral_age_max_s) == CS_OK;
-		char issued[CS_UTC_SIZE];
-		cs_utc_write(issued, issued_s);
+	const struct attest_result *result = a->result;
+	const uint64_t issued_s = result->collateral_issued_s,
+		       age_max_s = a->policy->collateral_age_max_s;
+	if (age_max_s == 0 ||
+	    (issued_s == 0 && result->tcb_status == ATTEST_TCB_NONE && !result->whole_machine))
+		return;
+	const bool fresh = issued_s > 0 && verify_time_fresh(a->now, issued_s, age_max_s) == CS_OK;
+	if (issued_s == 0) {
+		judge(a, "policy-collateral-age", false,
+		      "none that has a date was looked at, and the policy's most is %llu s",
+		      (unsigned long long)age_max_s);
+	} else {
+		const uint64_t passed_s = a->now->high_s > issued_s ? a->now->high_s - issued_s : 0;
 		judge(a, "policy-collateral-age", fresh,
-		      "the oldest was issued at %s, at most %llu s may have passed", issued,
-		      (unsigned long long)policy->collateral_age_max_s);
-		if (!fresh)
-			set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);
+		      "the oldest was issued at %s, %llu s ago, and the policy's most is %llu s",
+		      date(issued_s).text, (unsigned long long)passed_s,
+		      (unsigned long long)age_max_s);
 	}
-	if (policy->tcb_evaluation_number_min > 0 && issued_s > 0) {
-		const uint32_t number = a->result->tcb_evaluation_number;
-		const bool enough = number >= policy->tcb_evaluation_number_min;
-		judge(a, "policy-tcb-evaluation-number", enough, "%u, at least %u", number,
-		      policy->tcb_evaluation_number_min);
-		if (!enough)
-			set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);
-	}
+	if (!fresh)
+		set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);
+}
+
+/* Intel's alone. */
+static void judge_evaluation_number(struct appraiser *a)
+{
+	const struct attest_result *result = a->result;
+	const uint32_t least = a->policy->tcb_evaluation_number_min,
+		       number = result->tcb_evaluation_number;
+	const bool has_number = result->hardware == ATTEST_SGX || result->hardware == ATTEST_TDX;
+	if (least == 0 || !has_number || result->collateral_issued_s == 0)
+		return;
+	judge(a, "policy-tcb-evaluation-number", number >= least,
+	      "the collateral's is %u, the policy's least %u", number, least);
+	if (number < least)
+		set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);
 }
 
 static void judge_hardware(struct appraiser *a)
@@ -190,14 +222,16 @@ static void judge_hardware(struct appraiser *a)
 		return;
 	}
 	judge_tcb(a);
-	judge_collateral(a);
+	judge_age(a);
+	judge_evaluation_number(a);
 	if (result->insecure_roots)
 		tolerate(a, "policy-roots", policy->insecure_accept_test_roots,
 			 ATTEST_TRUST_HARDWARE, ATTEST_TRUST_UNRECOGNIZED,
 			 "roots that are not the vendor's own");
 	if (!result->revocation && !result->whole_machine &&
 	    result->tcb_status != ATTEST_TCB_NONE) {
-		judge(a, "policy-revocation", false, "revocation was not checked");
+		judge(a, "policy-revocation", false,
+		      "revocation was not checked: a warning at best");
 		set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_UNSAFE);
 	}
 }
@@ -262,22 +296,76 @@ static bool is_in_force(const struct appraiser *a, const struct attest_reference
 	       verify_time_before(a->now, reference->not_after_s + 1) == CS_OK;
 }
 
+/* Its place, and the first of its label. */
+struct build_name {
+	char text[64];
+};
+
+static struct build_name build_name(const struct attest_reference *reference, size_t index)
+{
+	struct build_name name;
+	const size_t n = reference->label.n;
+	if (n == 0)
+		(void)snprintf(name.text, sizeof name.text, "measurements[%zu]", index);
+	else
+		(void)snprintf(name.text, sizeof name.text, "measurements[%zu] '%.*s%s'", index,
+			       n > 24 ? 24 : (int)n, (const char *)reference->label.p,
+			       n > 24 ? "..." : "");
+	return name;
+}
+
 static void reference_found(struct appraiser *a, const struct attest_reference *reference,
 			    size_t index)
 {
 	const bool whole =
 		a->result->hardware == ATTEST_SGX || a->result->hardware == ATTEST_SIMULATED;
 	a->out->reference = reference;
-	judge(a, "policy-measurements", true, "measurements[%zu] %.*s", index,
-	      (int)reference->label.n, (const char *)reference->label.p);
+	judge(a, "policy-measurements", true, "%s: all of its values are the evidence's",
+	      build_name(reference, index).text);
 	set(a, ATTEST_TRUST_EXECUTABLES,
 	    whole ? ATTEST_TRUST_APPROVED : ATTEST_TRUST_APPROVED_BOOT);
+}
+
+/* Of the build that was looked at last: which value is another one. */
+static void reference_differs(struct appraiser *a, const struct attest_reference_value *value,
+			      const char *build, size_t count)
+{
+	const struct attest_claim *claim = claim_of(a->result, value->name);
+	const int n = (int)value->name.n;
+	const char *name = (const char *)value->name.p;
+	char builds[40] = "";
+	if (count > 1)
+		(void)snprintf(builds, sizeof builds, "none of %zu builds; ", count);
+	if (claim == NULL || (claim->bytes.p == NULL) != (value->bytes.p == NULL)) {
+		judge(a, "policy-measurements", false, "%s%s: the evidence has no such %.*s",
+		      builds, build, n, name);
+	} else if (value->bytes.p == NULL) {
+		judge(a, "policy-measurements", false,
+		      "%s%s: %.*s is %llu, the policy's least %llu", builds, build, n, name,
+		      (unsigned long long)claim->number, (unsigned long long)value->at_least);
+	} else {
+		const size_t from = attest_hex_from(claim->bytes, value->bytes);
+		judge(a, "policy-measurements", false, "%s%s: %.*s is %s, the policy's %s", builds,
+		      build, n, name, attest_hex(claim->bytes, from).text,
+		      attest_hex(value->bytes, from).text);
+	}
+}
+
+static void kind_is_not_named(struct appraiser *a)
+{
+	const char *kind = attest_kind_name(a->result->kind);
+	const char *hardware = attest_kind_name(a->result->hardware);
+	const bool one =
+		a->result->kind == a->result->hardware || a->result->hardware == ATTEST_NONE;
+	judge(a, "policy-measurements", false, "the policy names no build of kind %s%s%s", kind,
+	      one ? "" : " or ", one ? "" : hardware);
 }
 
 static void judge_measurements(struct appraiser *a)
 {
 	const struct attest_policy *policy = a->policy;
-	size_t of_kind = 0, expired = 0;
+	size_t of_kind = 0, of_build = 0;
+	const struct attest_reference *over = NULL;
 	const struct attest_reference_value *last = NULL;
 	if (!policy->judges_reference)
 		return;
@@ -289,22 +377,24 @@ static void judge_measurements(struct appraiser *a)
 		const struct attest_reference_value *wrong = mismatch(a->result, reference);
 		if (wrong != NULL) {
 			last = wrong;
+			of_build = i;
 		} else if (!is_in_force(a, reference)) {
-			expired++;
+			over = reference;
 		} else {
 			reference_found(a, reference, i);
 			return;
 		}
 	}
-	if (expired > 0)
+	if (over != NULL)
 		judge(a, "policy-measurements", false,
-		      "the policy names this build, but no longer");
+		      "%s is this build, but was until %s, judged as of %s",
+		      build_name(over, (size_t)(over - policy->references)).text,
+		      date(over->not_after_s).text, date(a->now->low_s).text);
 	else if (of_kind == 0)
-		judge(a, "policy-measurements", false, "the policy names no build of this kind");
+		kind_is_not_named(a);
 	else
-		judge(a, "policy-measurements", false,
-		      "none of %zu builds; of the last, %.*s differs", of_kind, (int)last->name.n,
-		      (const char *)last->name.p);
+		reference_differs(a, last, build_name(&policy->references[of_build], of_build).text,
+				  of_kind);
 	set(a, ATTEST_TRUST_EXECUTABLES, ATTEST_TRUST_CONTRAINDICATED);
 }
 
@@ -324,13 +414,29 @@ static void judge_report_data(struct appraiser *a)
 {
 	if (!a->policy->judges_report_data)
 		return;
-	const bool same = report_data_is(a->result, a->policy->report_data);
-	judge(a, "policy-report-data", same, same ? "as expected" : "not what was expected");
+	const struct cs_bytes expected = a->policy->report_data;
+	const struct cs_bytes data = cs_bytes(a->result->report_data, a->result->report_data_size);
+	const bool same = report_data_is(a->result, expected);
+	const size_t from = attest_hex_from(data, expected);
+	if (same)
+		judge(a, "policy-report-data", true, "%s, as expected", attest_hex(data, 0).text);
+	else
+		judge(a, "policy-report-data", false, "%s, expected is %s%s",
+		      attest_hex(data, from).text, attest_hex(expected, from).text,
+		      expected.n < data.n ? " and then zeros" : "");
 	set(a, ATTEST_TRUST_INSTANCE_IDENTITY,
 	    same ? ATTEST_TRUST_APPROVED : ATTEST_TRUST_UNRECOGNIZED);
 }
 
 /* ---- the whole ---- */
+
+static const char *failed_check(const struct attest_result *result)
+{
+	for (size_t i = 0; i < result->check_count; i++)
+		if (result->checks[i].outcome == ATTEST_FAILED)
+			return result->checks[i].name;
+	return "nothing was checked";
+}
 
 /* The worst of all; but nothing is affirmed of hardware of which nothing is known. */
 static enum attest_tier status_of(const struct attest_appraisal *appraisal)
@@ -355,7 +461,8 @@ void attest_appraise(struct attest_appraisal *out, const struct attest_result *r
 	out->whole_machine = result->whole_machine;
 	if (!attest_result_verified(result)) {
 		set(&a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CRYPTO_FAILED);
-		judge(&a, "policy-evidence", false, "the evidence does not verify");
+		judge(&a, "policy-evidence", false, "the evidence does not verify: %s",
+		      failed_check(result));
 	} else {
 		judge_hardware(&a);
 		judge_memory(&a);

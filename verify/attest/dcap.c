@@ -94,9 +94,8 @@ static void check_form(struct run *run)
 	/* Platforms give a buffer that is longer than the quote. */
 	attest_check(run->result, "trailing-bytes", zeros, "%zu bytes behind the quote%s",
 		     trailing.n, zeros ? "" : ", not all of them zero");
-	attest_check(run->result, "qe-vendor",
-		     cs_bytes_eq(run->quote.qe_vendor, CS_BYTES_OF(intel)),
-		     "the quoting enclave's vendor is Intel");
+	attest_check_same(run->result, "qe-vendor", "the quoting enclave's vendor",
+			  run->quote.qe_vendor, "Intel's", CS_BYTES_OF(intel));
 	if (run->collateral->form != CS_OK)
 		attest_check(run->result, "collateral-form", false, "%s",
 			     run->collateral->form_why.text);
@@ -176,16 +175,6 @@ static bool check_chain(struct run *run)
 				  : "the chain's certificates are not those of a platform");
 }
 
-/* Narrows the time for which the collateral holds. */
-static void note_dates(struct attest_result *result, uint64_t issued_s, uint64_t until_s)
-{
-	if (result->collateral_issued_s == 0 || issued_s < result->collateral_issued_s)
-		result->collateral_issued_s = issued_s;
-	if (result->collateral_until_s == 0 || until_s < result->collateral_until_s)
-		result->collateral_until_s = until_s;
-	attest_until(result, until_s);
-}
-
 /* Every certificate of the path but the root; why says which failed. */
 static bool not_revoked(struct run *run, const struct x509_path *path, struct cs_why *why)
 {
@@ -195,7 +184,7 @@ static bool not_revoked(struct run *run, const struct x509_path *path, struct cs
 				     &run->pool, &run->work->in->now, run->work->nistp,
 				     why) != CS_OK)
 			return false;
-		note_dates(run->result, crl->this_update_s, crl->next_update_s);
+		attest_collateral_dates(run->result, crl->this_update_s, crl->next_update_s);
 	}
 	return true;
 }
@@ -245,24 +234,30 @@ static bool signed_by(struct run *run, struct cs_bytes key, struct cs_bytes mess
 	       CS_OK;
 }
 
+static void check_signature(struct run *run, const char *name, const char *whose,
+			    struct cs_bytes key, const char *what, struct cs_bytes bytes,
+			    struct cs_bytes signature)
+{
+	const bool good = signed_by(run, key, bytes, signature);
+	attest_check(run->result, name, good, "%s %s %s", whose, good ? "signed" : "did not sign",
+		     what);
+}
+
 static void check_signatures(struct run *run)
 {
 	const struct dcap_quote *quote = &run->quote;
 	const struct cs_bytes bound[] = {quote->attestation_key, quote->qe_auth_data};
 	struct cs_digest digest = cs_digest_join(CS_SHA256, bound, CS_LEN(bound));
 	run->qe = dcap_sgx_report(quote->qe_report);
-	attest_check(
-		run->result, "qe-report-signature",
-		signed_by(run, run->leaf->key.point, quote->qe_report, quote->qe_report_signature),
-		"the platform's key signed the quoting enclave's report");
+	check_signature(run, "qe-report-signature", "the platform's key", run->leaf->key.point,
+			"the quoting enclave's report", quote->qe_report,
+			quote->qe_report_signature);
 	/* As Intel's library: what follows the hash in the report data is not looked at. */
-	attest_check(
-		run->result, "qe-report-data",
-		cs_bytes_eq(cs_digest_view(&digest), cs_bytes(run->qe.report_data.p, digest.n)),
-		"the quoting enclave's report names the attestation key");
-	attest_check(run->result, "quote-signature",
-		     signed_by(run, quote->attestation_key, quote->signed_part, quote->signature),
-		     "the attestation key signed the quote");
+	attest_check_same(run->result, "qe-report-data", "the quoting enclave's report data",
+			  cs_bytes(run->qe.report_data.p, digest.n),
+			  "the hash of the attestation key", cs_digest_view(&digest));
+	check_signature(run, "quote-signature", "the attestation key", quote->attestation_key,
+			"the quote", quote->signed_part, quote->signature);
 }
 
 /* ---- what Intel says about such a platform ---- */
@@ -323,18 +318,29 @@ static bool check_document(struct run *run, const struct document *document, boo
 				.text);
 	if (!find_signer(run, document->opened->signer, revocation, &why))
 		return attest_check(result, document->name, false, "its signer: %s", why.text);
-	note_dates(result, document->issued_s, document->until_s);
-	return attest_check(result, document->name, true, "signed by Intel, and of this time");
+	attest_collateral_dates(result, document->issued_s, document->until_s);
+	return attest_check(
+		result, document->name, true, "signed by Intel, %s",
+		x509_dates(document->issued_s, document->until_s, &run->work->in->now).text);
+}
+
+static const char *tee_name(bool is_tdx)
+{
+	return is_tdx ? "TDX" : "SGX";
 }
 
 static bool check_platform(struct run *run)
 {
 	const struct dcap_tcb_info *info = &run->collateral->tcb_info;
-	return attest_check(run->result, "tcb-info-platform",
-			    info->is_tdx == is_td(run) &&
-				    memcmp(info->fmspc, run->pck.fmspc, sizeof info->fmspc) == 0 &&
-				    memcmp(info->pce_id, run->pck.pce_id, sizeof info->pce_id) == 0,
-			    "TCB info is of this TEE, FMSPC and PCE-ID");
+	const bool same = info->is_tdx == is_td(run) &&
+			  memcmp(info->fmspc, run->pck.fmspc, sizeof info->fmspc) == 0 &&
+			  memcmp(info->pce_id, run->pck.pce_id, sizeof info->pce_id) == 0;
+	return attest_check(run->result, "tcb-info-platform", same,
+			    "TCB info is of %s, FMSPC %s, PCE-ID %s; the platform is %s, %s, %s",
+			    tee_name(info->is_tdx), attest_hex(CS_BYTES_OF(info->fmspc), 0).text,
+			    attest_hex(CS_BYTES_OF(info->pce_id), 0).text, tee_name(is_td(run)),
+			    attest_hex(CS_BYTES_OF(run->pck.fmspc), 0).text,
+			    attest_hex(CS_BYTES_OF(run->pck.pce_id), 0).text);
 }
 
 static bool equal_under(const uint8_t *report, const uint8_t *mask, const uint8_t *wanted, size_t n)
@@ -349,16 +355,33 @@ static bool check_qe(struct run *run)
 {
 	const struct dcap_qe_identity *identity = &run->collateral->qe_identity;
 	const struct dcap_sgx_report *qe = &run->qe;
-	return attest_check(
-		run->result, "qe-identity-match",
-		identity->is_tdx == is_td(run) &&
-			equal_under(qe->misc_select.p, identity->misc_select_mask,
-				    identity->misc_select, sizeof identity->misc_select) &&
-			equal_under(qe->attributes.p, identity->attributes_mask,
-				    identity->attributes, sizeof identity->attributes) &&
-			cs_bytes_eq(qe->mr_signer, CS_BYTES_OF(identity->mr_signer)) &&
-			qe->isv_prod_id == identity->isv_prod_id,
-		"the quoting enclave is Intel's, of this TEE");
+	struct attest_result *result = run->result;
+	static const char name[] = "qe-identity-match";
+	if (identity->is_tdx != is_td(run))
+		return attest_check(result, name, false, "QE identity is of %s, the quote of %s",
+				    tee_name(identity->is_tdx), tee_name(is_td(run)));
+	if (!cs_bytes_eq(qe->mr_signer, CS_BYTES_OF(identity->mr_signer)))
+		return attest_check_same(result, name, "the quoting enclave's MRSIGNER",
+					 qe->mr_signer, "QE identity's",
+					 CS_BYTES_OF(identity->mr_signer));
+	if (qe->isv_prod_id != identity->isv_prod_id)
+		return attest_check(result, name, false,
+				    "the quoting enclave's ISVPRODID is %u, QE identity's %u",
+				    qe->isv_prod_id, identity->isv_prod_id);
+	const bool same = equal_under(qe->misc_select.p, identity->misc_select_mask,
+				      identity->misc_select, sizeof identity->misc_select) &&
+			  equal_under(qe->attributes.p, identity->attributes_mask,
+				      identity->attributes, sizeof identity->attributes);
+	if (same)
+		return attest_check(result, name, true,
+				    "the quoting enclave's MRSIGNER, ISVPRODID, MISCSELECT and "
+				    "attributes are QE identity's");
+	return attest_check(result, name, false,
+			    "the quoting enclave's MISCSELECT and attributes are %s, %s; QE "
+			    "identity's under its masks %s, %s",
+			    attest_hex(qe->misc_select, 0).text, attest_hex(qe->attributes, 0).text,
+			    attest_hex(CS_BYTES_OF(identity->misc_select), 0).text,
+			    attest_hex(CS_BYTES_OF(identity->attributes), 0).text);
 }
 
 /* Who signed the module, and that nothing of it is switched on. */
@@ -372,12 +395,17 @@ static bool check_module(struct run *run)
 	if (module == NULL)
 		return attest_check(run->result, "tdx-module", false,
 				    "TCB info names no module TDX_%02X", version);
-	return attest_check(
-		run->result, "tdx-module",
-		cs_bytes_eq(run->td.mr_signer_seam, CS_BYTES_OF(module->mr_signer)) &&
-			cs_bytes_eq(run->td.seam_attributes, CS_BYTES_OF(none)) &&
-			cs_bytes_eq(run->td.seam_attributes, CS_BYTES_OF(module->attributes)),
-		"the TDX module is Intel's, without attributes");
+	if (!cs_bytes_eq(run->td.mr_signer_seam, CS_BYTES_OF(module->mr_signer)))
+		return attest_check_same(run->result, "tdx-module", "the TDX module's signer",
+					 run->td.mr_signer_seam, "TCB info's",
+					 CS_BYTES_OF(module->mr_signer));
+	const bool right = cs_bytes_eq(run->td.seam_attributes, CS_BYTES_OF(none)) &&
+			   cs_bytes_eq(run->td.seam_attributes, CS_BYTES_OF(module->attributes));
+	return attest_check(run->result, "tdx-module", right,
+			    "the TDX module has TCB info's signer; its attributes are %s, TCB "
+			    "info's %s, and both have to be zero",
+			    attest_hex(run->td.seam_attributes, 0).text,
+			    attest_hex(CS_BYTES_OF(module->attributes), 0).text);
 }
 
 static enum cs_err add_advisories(struct run *run, const struct dcap_level *level)

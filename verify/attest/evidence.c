@@ -101,6 +101,36 @@ bool attest_check(struct attest_result *result, const char *name, bool passed, c
 	return passed;
 }
 
+struct attest_hex attest_hex(struct cs_bytes bytes, size_t from)
+{
+	struct attest_hex hex;
+	char digits[2 * 16 + 1];
+	const size_t begin = from < bytes.n ? from : bytes.n;
+	const size_t n = bytes.n - begin < 16 ? bytes.n - begin : 16;
+	cs_hex(digits, cs_bytes(n == 0 ? NULL : bytes.p + begin, n));
+	(void)snprintf(hex.text, sizeof hex.text, "%s%s%s", begin > 0 ? "..." : "", digits,
+		       begin + n < bytes.n ? "..." : "");
+	return hex;
+}
+
+size_t attest_hex_from(struct cs_bytes one, struct cs_bytes other)
+{
+	size_t i = 0;
+	while (i < one.n && i < other.n && one.p[i] == other.p[i])
+		i++;
+	return i < one.n && i < other.n ? i / 16 * 16 : 0;
+}
+
+bool attest_check_same(struct attest_result *result, const char *name, const char *what,
+		       struct cs_bytes got, const char *wanted_what, struct cs_bytes wanted)
+{
+	const bool same = cs_bytes_eq(got, wanted);
+	const size_t from = attest_hex_from(got, wanted);
+	return attest_check(result, name, same, "%s is %s, %s%s%s", what,
+			    attest_hex(got, from).text, wanted_what, same ? "" : " ",
+			    same ? "" : attest_hex(wanted, from).text);
+}
+
 void attest_skip(struct attest_result *result, const char *name, const char *format, ...)
 {
 	struct attest_check *check = check_add(result, name, ATTEST_SKIPPED);
@@ -151,6 +181,15 @@ void attest_until(struct attest_result *result, uint64_t until_s)
 {
 	if (result->until_s == 0 || until_s < result->until_s)
 		result->until_s = until_s;
+}
+
+void attest_collateral_dates(struct attest_result *result, uint64_t issued_s, uint64_t until_s)
+{
+	if (result->collateral_issued_s == 0 || issued_s < result->collateral_issued_s)
+		result->collateral_issued_s = issued_s;
+	if (result->collateral_until_s == 0 || until_s < result->collateral_until_s)
+		result->collateral_until_s = until_s;
+	attest_until(result, until_s);
 }
 
 void attest_report_data(struct attest_result *result, struct cs_bytes report_data)

@@ -164,7 +164,7 @@ struct attest_result {
 	struct attest_claim claims[ATTEST_CLAIMS_MAX];
 	size_t report_data_size; /* of a TPM: extraData */
 	uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX];
-	/* Of Intel's collateral, Unix seconds; 0: there was none. */
+	/* Of Intel's documents and of lists of revoked keys, Unix seconds; 0: none was used. */
 	uint64_t collateral_issued_s;   /* the oldest issue date of what was used, CRLs included */
 	uint64_t collateral_until_s;    /* the first nextUpdate */
 	uint64_t until_s;               /* the first end of all that it rests on: certificates but
@@ -215,10 +215,21 @@ CS_NODISCARD enum cs_err simulated_verify(struct attest_work *work, struct cs_by
 CS_NODISCARD enum cs_err attest_verify_inside(struct attest_work *work,
 					      const struct attest_evidence *evidence);
 
+/* Bytes in a sentence: sixteen of them from `from` on, with dots where there are others. */
+struct attest_hex {
+	char text[2 * 16 + 2 * 3 + 1];
+};
+struct attest_hex attest_hex(struct cs_bytes bytes, size_t from);
+/* Where sixteen bytes of the one are not sixteen bytes of the other. */
+size_t attest_hex_from(struct cs_bytes one, struct cs_bytes other);
+
 /* Append a check; more than ATTEST_CHECKS_MAX is a bug. attest_check returns whether it passed, so
  * that `if (!attest_check(…)) return CS_OK;` ends where nothing further makes sense. */
 bool attest_check(struct attest_result *result, const char *name, bool passed, const char *format,
 		  ...) CS_PRINTF(4, 5);
+/* Are they the same? Says both where they are not: "WHAT is 5f0c..., WANTED_WHAT 91eb...". */
+bool attest_check_same(struct attest_result *result, const char *name, const char *what,
+		       struct cs_bytes got, const char *wanted_what, struct cs_bytes wanted);
 void attest_skip(struct attest_result *result, const char *name, const char *format, ...)
 	CS_PRINTF(3, 4);
 /* Append a claim; more than ATTEST_CLAIMS_MAX is a bug. A claim's bytes must live as long as the
@@ -230,6 +241,8 @@ void attest_claim_number(struct attest_result *result, const char *name, uint64_
 CS_NODISCARD enum cs_err attest_advisory(struct attest_result *result, struct cs_bytes advisory);
 /* It rests on something that ends then: *until_s only ever comes nearer. */
 void attest_until(struct attest_result *result, uint64_t until_s);
+/* It rests on a document or list of these dates: the oldest issue and the first end are kept, and it ends then. */
+void attest_collateral_dates(struct attest_result *result, uint64_t issued_s, uint64_t until_s);
 /* Replaces it: the outermost kind says it last. */
 void attest_report_data(struct attest_result *result, struct cs_bytes report_data);
 

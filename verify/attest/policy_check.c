@@ -14,6 +14,9 @@
 #define U32 UINT32_MAX
 #define U64 UINT64_MAX
 
+/* Of a hash of TPMs' banks. */
+#define DIGEST SIZE_MAX
+
 /* What evidence says by name (verify/attest): bytes, of so many (0: of several sizes), or a number up to max. */
 static const struct known {
 	const char *name;
@@ -71,7 +74,7 @@ static const struct known {
 	{"launch_tcb", SNP, 8, 0},
 	{"product", SNP, 0, 0},
 	{"csp_id", SNP, 0, 0},
-	{"pcr_digest", TPM, 0, 0},
+	{"pcr_digest", TPM, DIGEST, 0},
 	{"qualified_signer", TPM, 0, 0},
 	{"clock_ms", TPM, 0, U64},
 	{"clock_safe", TPM, 0, 1},
@@ -113,7 +116,7 @@ static unsigned seen_by(enum attest_kind kind)
 
 static const struct known *find(enum attest_kind kind, struct cs_bytes name)
 {
-	static const struct known pcr = {"pcr", TPM, 0, 0};
+	static const struct known pcr = {"pcr", TPM, DIGEST, 0};
 	const unsigned kinds = seen_by(kind);
 	if (is_pcr(name))
 		return (kinds & TPM) != 0 ? &pcr : NULL;
@@ -121,6 +124,12 @@ static const struct known *find(enum attest_kind kind, struct cs_bytes name)
 		if ((known[i].kinds & kinds) != 0 && cs_bytes_eq(cs_bytes_str(known[i].name), name))
 			return &known[i];
 	return NULL;
+}
+
+/* SHA-256, -384 and -512: a quote over another bank is refused. */
+static bool is_digest(size_t n)
+{
+	return n == 32 || n == 48 || n == 64;
 }
 
 static enum cs_err check_value(const struct attest_reference *reference,
@@ -140,6 +149,12 @@ static enum cs_err check_value(const struct attest_reference *reference,
 	if (value->bytes.p == NULL && value->at_least > claim->max)
 		return cs_fail(why, CS_ERR_INVALID, "'%.*s' is never above %llu", n, name,
 			       (unsigned long long)claim->max);
+	if (claim->size == DIGEST)
+		return is_digest(value->bytes.n)
+			       ? CS_OK
+			       : cs_fail(why, CS_ERR_INVALID,
+					 "'%.*s' has 32, 48 or 64 bytes, here are %zu", n, name,
+					 value->bytes.n);
 	if (value->bytes.p != NULL && claim->size > 0 && value->bytes.n != claim->size)
 		return cs_fail(why, CS_ERR_INVALID, "'%.*s' has %zu bytes, here are %zu", n, name,
 			       claim->size, value->bytes.n);

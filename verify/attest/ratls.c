@@ -180,6 +180,17 @@ static bool key_pem(struct cs_buf *buf, struct cs_bytes spki)
 	return cs_buf_end(buf) == CS_OK;
 }
 
+static void check_hash(struct attest_result *result, const char *name, const char *of,
+		       struct cs_bytes bytes)
+{
+	const bool is_hash = report_data_is_hash_of(result, bytes);
+	const struct cs_bytes report_data = cs_bytes(result->report_data, result->report_data_size);
+	const struct cs_digest digest = cs_digest(CS_SHA256, bytes);
+	attest_check(result, name, is_hash, "the report data is %s, the hash of %s%s%s",
+		     attest_hex(report_data, 0).text, of, is_hash ? "" : " (SHA-256) ",
+		     is_hash ? "" : attest_hex(cs_digest_view(&digest), 0).text);
+}
+
 void ratls_check_binding(struct attest_result *result, const struct ratls_evidence *found,
 			 struct cs_bytes spki)
 {
@@ -188,23 +199,24 @@ void ratls_check_binding(struct attest_result *result, const struct ratls_eviden
 	struct cs_buf pem;
 	switch (found->form) {
 	case RATLS_TCG_DICE:
-		attest_check(result, "ratls-claims", report_data_is_hash_of(result, found->claims),
-			     "the report data is the hash of the claims");
+		check_hash(result, "ratls-claims", "the claims", found->claims);
 		digest = cs_digest(found->key_hash_kind, spki);
-		attest_check(result, "ratls-key",
-			     cs_bytes_eq(cs_digest_view(&digest), found->key_hash),
-			     "the claims' pubkey-hash is that of the certificate's key");
+		attest_check_same(result, "ratls-key", "the claims' pubkey-hash", found->key_hash,
+				  "the hash of the certificate's key", cs_digest_view(&digest));
 		return;
 	case RATLS_GRAMINE:
-		attest_check(result, "ratls-key", report_data_is_hash_of(result, spki),
-			     "the report data is the hash of the certificate's key");
+		check_hash(result, "ratls-key", "the certificate's key", spki);
 		return;
 	case RATLS_INTEL:
 		cs_buf_init(&pem, memory, sizeof memory);
-		attest_check(result, "ratls-key",
-			     key_pem(&pem, spki) &&
-				     report_data_is_hash_of(result, cs_buf_view(&pem)),
-			     "the report data is the hash of the certificate's key as PEM");
+		if (key_pem(&pem, spki))
+			check_hash(result, "ratls-key", "the certificate's key as PEM",
+				   cs_buf_view(&pem));
+		else
+			attest_check(result, "ratls-key", false,
+				     "the certificate's key has %zu bytes, more than any that is "
+				     "taken",
+				     spki.n);
 		return;
 	}
 }
@@ -236,7 +248,8 @@ static enum cs_err check_certificate(struct attest_work *work,
 		     x509_dates(certificate->not_before_s, certificate->not_after_s, &work->in->now)
 			     .text);
 	attest_check(result, "ratls-extensions", !certificate->critical_unknown,
-		     "no critical extension that is not read");
+		     "%s critical extension that is not read",
+		     certificate->critical_unknown ? "there is a" : "no");
 	if (!cs_bytes_eq(certificate->issuer, certificate->subject)) {
 		attest_skip(result, "ratls-signature",
 			    "not self-signed: its issuer vouches for it");

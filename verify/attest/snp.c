@@ -3,6 +3,7 @@
 #include "verify/attest/pool.h"
 #include "verify/attest/snp_key.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ARK, ASK or ASVK, VCEK or VLEK. */
@@ -182,14 +183,26 @@ static bool check_product(struct snp_work *snp)
 	return attest_check(result, "product", true, "%s", name);
 }
 
+struct tcb_text {
+	char text[5 * 4];
+};
+
+static struct tcb_text tcb_text(const struct snp_tcb *tcb)
+{
+	struct tcb_text out;
+	(void)snprintf(out.text, sizeof out.text, "%u.%u.%u.%u.%u", tcb->fmc, tcb->boot_loader,
+		       tcb->tee, tcb->snp, tcb->microcode);
+	return out;
+}
+
 static bool check_tcb(struct snp_work *snp)
 {
 	struct snp_tcb want = snp->key.tcb,
 		       got = snp_tcb_read(snp->report.reported_tcb, snp->product);
 	return attest_check(snp->work->result, "reported-tcb", snp_tcb_eq(&want, &got),
-			    "report %u.%u.%u.%u.%u, certificate %u.%u.%u.%u.%u", got.fmc,
-			    got.boot_loader, got.tee, got.snp, got.microcode, want.fmc,
-			    want.boot_loader, want.tee, want.snp, want.microcode);
+			    "the report's is %s, the certificate's %s (FMC, boot loader, TEE, SNP, "
+			    "microcode)",
+			    tcb_text(&got).text, tcb_text(&want).text);
 }
 
 static bool check_chip(struct snp_work *snp)
@@ -207,9 +220,11 @@ static bool check_chip(struct snp_work *snp)
 		return attest_check(result, "chip-id", false,
 				    "an identifier of %zu bytes is not %s's", snp->key.hwid.n,
 				    snp_product_name(snp->product));
-	return attest_check(result, "chip-id", snp_key_is_of_chip(&snp->key, report), "%s",
-			    masked ? "the report does not name its chip"
-				   : "the chip of the certificate");
+	if (masked)
+		return attest_check(result, "chip-id", false, "the report does not name its chip");
+	return attest_check(result, "chip-id", snp_key_is_of_chip(&snp->key, report),
+			    "the report's chip is %s, the certificate's %s",
+			    attest_hex(report->chip_id, 0).text, attest_hex(snp->key.hwid, 0).text);
 }
 
 /* AMD lists revoked ASKs and ASVKs under the ARK, and endorsement keys nowhere: their TCB or chip is
@@ -228,11 +243,12 @@ static bool check_revocation(struct snp_work *snp, enum cs_err *err)
 	enum cs_err found = x509_not_revoked(&used, path[1], path[2], &snp->pool, &work->in->now,
 					     work->nistp, &why);
 	if (found == CS_OK) {
-		attest_until(work->result, used->next_update_s);
+		attest_collateral_dates(work->result, used->this_update_s, used->next_update_s);
 		found = x509_not_revoked(&used, path[0], path[1], &snp->pool, &work->in->now,
 					 work->nistp, &why);
 		if (found == CS_OK)
-			attest_until(work->result, used->next_update_s);
+			attest_collateral_dates(work->result, used->this_update_s,
+						used->next_update_s);
 		if (found == CS_ERR_NOT_FOUND)
 			found = CS_OK;
 	} else if (found == CS_ERR_NOT_FOUND) {
@@ -269,9 +285,13 @@ static void judge_tcb(struct snp_work *snp)
 	const struct snp_report *report = &snp->report;
 	struct snp_tcb reported = snp_tcb_read(report->reported_tcb, snp->product),
 		       committed = snp_tcb_read(report->committed_tcb, snp->product);
-	snp->work->result->tcb_status = snp_tcb_covers(&reported, &committed)
-						? ATTEST_TCB_UP_TO_DATE
-						: ATTEST_TCB_OUT_OF_DATE;
+	const enum attest_tcb_status status = snp_tcb_covers(&reported, &committed)
+						      ? ATTEST_TCB_UP_TO_DATE
+						      : ATTEST_TCB_OUT_OF_DATE;
+	snp->work->result->tcb_status = status;
+	attest_check(snp->work->result, "tcb-level", true, "%s: reported %s, committed %s",
+		     attest_tcb_status_name(status), tcb_text(&reported).text,
+		     tcb_text(&committed).text);
 }
 
 enum cs_err snp_verify(struct attest_work *work, struct cs_bytes bytes)

@@ -2,6 +2,7 @@
  * a TPM's is in tpm_key.h. SHA-1 is refused, as the hash of the signature and as the bank. */
 #include "verify/attest/tpm_key.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct tpm_work {
@@ -109,8 +110,8 @@ static bool check_bank(struct tpm_work *tpm)
 				    quote->selection_count);
 	uint16_t hash = quote->selections[0].hash;
 	if (!digest_kind(&kind, hash))
-		return attest_check(result, "pcr-bank", false, "%s",
-				    hash == TPM_SHA1 ? "SHA-1" : "no known hash");
+		return attest_check(result, "pcr-bank", false, "the bank is of %s",
+				    hash == TPM_SHA1 ? "SHA-1, which is refused" : "no known hash");
 	size_t size = cs_digest_size(kind);
 	return attest_check(result, "pcr-bank", tpm->evidence.pcrs[0].n == size,
 			    "values of %zu bytes in a bank of %zu", tpm->evidence.pcrs[0].n, size);
@@ -130,9 +131,10 @@ static void check_pcrs(struct tpm_work *tpm, enum cs_digest_kind kind)
 		attest_measurement(result, pcr_name(i), tpm->evidence.pcrs[i]);
 	}
 	struct cs_digest digest = cs_digest_join(kind, chosen, count);
-	(void)attest_check(result, "pcr-digest",
-			   cs_bytes_eq(cs_digest_view(&digest), tpm->quote.pcr_digest),
-			   "of %zu PCRs", count);
+	char what[48];
+	(void)snprintf(what, sizeof what, "the digest of the %zu PCRs", count);
+	(void)attest_check_same(result, "pcr-digest", what, cs_digest_view(&digest), "the quote's",
+				tpm->quote.pcr_digest);
 }
 
 /* Bare where it is Azure's. */
@@ -168,7 +170,9 @@ enum cs_err tpm_verify(struct attest_work *work, struct cs_bytes bytes)
 	if (!found)
 		return CS_OK;
 	if (!attest_check(result, "signature-hash", digest_kind(&kind, tpm.signature.hash), "%s",
-			  tpm.signature.hash == TPM_SHA1 ? "SHA-1" : "of the SHA-2 family"))
+			  tpm.signature.hash == TPM_SHA1           ? "SHA-1, which is refused"
+			  : digest_kind(&kind, tpm.signature.hash) ? "of the SHA-2 family"
+								   : "no known hash"))
 		return CS_OK;
 	CS_TRY(check_signature(&tpm, &key, kind));
 	if (check_bank(&tpm))

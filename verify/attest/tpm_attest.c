@@ -192,7 +192,5 @@ enum cs_err tpm_public_decode(struct tpm_public *out, struct cs_bytes bytes, str
 
 bool tpm_public_is_attestation_key(const struct tpm_public *key)
 {
-	const uint32_t must = TPM_FIXED_TPM | TPM_FIXED_PARENT | TPM_SENSITIVE_DATA_ORIGIN |
-			      TPM_RESTRICTED | TPM_SIGN;
-	return (key->attributes & (must | TPM_DECRYPT)) == must;
+	return (key->attributes & (TPM_ATTESTATION_KEY | TPM_DECRYPT)) == TPM_ATTESTATION_KEY;
 }

@@ -76,6 +76,9 @@ CS_NODISCARD enum cs_err tpm_signature_decode(struct tpm_signature *signature,
 #define TPM_RESTRICTED ((uint32_t)1 << 16)
 #define TPM_DECRYPT ((uint32_t)1 << 17)
 #define TPM_SIGN ((uint32_t)1 << 18)
+/* What an attestation key has of these, all and no more: it signs what its TPM made, and only that. */
+#define TPM_ATTESTATION_KEY \
+	(TPM_FIXED_TPM | TPM_FIXED_PARENT | TPM_SENSITIVE_DATA_ORIGIN | TPM_RESTRICTED | TPM_SIGN)
 
 enum tpm_key_type {
 	TPM_RSA = 0x0001,

@@ -165,12 +165,15 @@ static enum cs_err check_crls(struct plain *plain, const struct x509_path *path)
 		err = x509_not_revoked(&used, path->certificates[i], path->certificates[i + 1],
 				       &plain->pool, &work->in->now, work->nistp, &why);
 		if (err == CS_OK)
-			attest_until(work->result, used->next_update_s);
+			attest_collateral_dates(work->result, used->this_update_s,
+						used->next_update_s);
 	}
 	if (is_fatal(err))
 		return err;
+	const struct cs_bytes issuer = x509_common_name(path->certificates[i]->subject);
 	if (err == CS_ERR_NOT_FOUND)
-		cs_why_write(&why, "no list of revoked keys of issuer %zu", i);
+		cs_why_write(&why, "no list of what \"%.*s\" has revoked",
+			     (int)(issuer.n < 64 ? issuer.n : 64), (const char *)issuer.p);
 	work->result->revocation = err == CS_OK;
 	(void)attest_check(work->result, "tpm-crl", err == CS_OK, "%s",
 			   err == CS_OK ? "nobody on the path is revoked" : why.text);
@@ -202,6 +205,16 @@ static enum cs_err check_certificate(bool *good, struct plain *plain, const char
 	return check_crls(plain, &path);
 }
 
+static bool check_attributes(const struct plain *plain, bool is_named)
+{
+	return attest_check(plain->work->result, "ak-attributes",
+			    tpm_public_is_attestation_key(&plain->area) && is_named,
+			    "attributes %08x: of %08x an attestation key has %08x%s",
+			    plain->area.attributes, TPM_ATTESTATION_KEY | TPM_DECRYPT,
+			    TPM_ATTESTATION_KEY,
+			    is_named ? "" : "; its name is not of SHA-256, the only one taken");
+}
+
 /* ---- before a challenge ---- */
 
 enum cs_err tpm_key_admit(struct tpm_admitted *out, bool *good, struct attest_work *work,
@@ -217,10 +230,7 @@ enum cs_err tpm_key_admit(struct tpm_admitted *out, bool *good, struct attest_wo
 	CS_TRY(read_keys(&plain, good));
 	if (!*good)
 		return CS_OK;
-	*good = attest_check(work->result, "ak-attributes",
-			     tpm_public_is_attestation_key(&plain.area) &&
-				     plain.area.name_hash == TPM_SHA256,
-			     "%08x", plain.area.attributes);
+	*good = check_attributes(&plain, plain.area.name_hash == TPM_SHA256);
 	if (!*good)
 		return CS_OK;
 	CS_TRY(attest_pool(&plain.pool, in->collateral, in->roots->tpm, in->roots->tpm_count,
@@ -230,7 +240,7 @@ enum cs_err tpm_key_admit(struct tpm_admitted *out, bool *good, struct attest_wo
 	*good = *good && attest_result_verified(work->result) &&
 		attest_check(work->result, "ek-template",
 			     tpm_drawn_sizes(&seed_size, &padding_size, &ek.key),
-			     "RSA-2048 or -3072, P-256 or P-384");
+			     "it has to be of RSA-2048 or -3072, P-256 or P-384");
 	*out = (struct tpm_admitted){.ek = ek.key, .ak = plain.key};
 	tpm_name(out->name, plain.area.area);
 	return CS_OK;
@@ -304,9 +314,7 @@ enum cs_err tpm_key_plain(struct x509_key *key, bool *found, struct attest_work 
 		return CS_OK;
 	*key = plain.key;
 	if (evidence->ak_area.n > 0)
-		(void)attest_check(work->result, "ak-attributes",
-				   tpm_public_is_attestation_key(&plain.area), "%08x",
-				   plain.area.attributes);
+		(void)check_attributes(&plain, true);
 	CS_TRY(attest_pool(&plain.pool, in->collateral, in->roots->tpm, in->roots->tpm_count,
 			   work->arena));
 	if (evidence->ak_certificate.n > 0)
@@ -342,9 +350,13 @@ static enum cs_err verify_snp(struct attest_work *work, const struct tpm_evidenc
 	const struct attest_evidence report = {ATTEST_SNP, hcl->hardware};
 	CS_TRY(attest_verify_inside(&inner, &report));
 	const struct attest_claim *vmpl = attest_result_claim(work->result, "vmpl");
-	(void)attest_check(work->result, "paravisor", vmpl != NULL && vmpl->number == 0,
-			   "the report is of privilege level %u",
-			   vmpl == NULL ? 0 : (unsigned)vmpl->number);
+	if (vmpl == NULL)
+		(void)attest_check(work->result, "paravisor", false,
+				   "the report does not say its privilege level");
+	else
+		(void)attest_check(work->result, "paravisor", vmpl->number == 0,
+				   "the report is of privilege level %u, the paravisor's is 0",
+				   (unsigned)vmpl->number);
 	return CS_OK;
 }
 
@@ -359,7 +371,8 @@ enum cs_err tpm_key_azure(struct x509_key *key, bool *found, struct attest_work 
 	*found = false;
 	CS_TRY(tpm_hcl_decode(&hcl, evidence->hcl_report, work->why));
 	if (!attest_check(result, "hcl-report", hcl.tdx == (evidence->shape == TPM_AZURE_TDX),
-			  "of %s", hcl.tdx ? "TDX" : "SNP"))
+			  "of %s, as the evidence's shape %s", hcl.tdx ? "TDX" : "SNP",
+			  hcl.tdx == (evidence->shape == TPM_AZURE_TDX) ? "is" : "is not"))
 		return CS_OK;
 	const struct attest_evidence quote = {ATTEST_TDX, evidence->td_quote};
 	CS_TRY(hcl.tdx ? attest_verify_inside(work, &quote) : verify_snp(work, evidence, &hcl));
@@ -368,9 +381,11 @@ enum cs_err tpm_key_azure(struct x509_key *key, bool *found, struct attest_work 
 		     result->report_data_size == 64 &&
 		     memcmp(result->report_data, hash.b, sizeof hash.b) == 0 &&
 		     memcmp(result->report_data + 32, zeros, sizeof zeros) == 0;
-	if (!attest_check(result, "runtime-data", bound, "%s",
-			  bound ? "the hardware vouches for the claims"
-				: "the hardware's report data is not the claims' hash"))
+	if (!attest_check(
+		    result, "runtime-data", bound,
+		    "the hardware's report data is %s and zeros, the claims' hash %s",
+		    attest_hex(cs_bytes(result->report_data, result->report_data_size), 0).text,
+		    attest_hex(CS_BYTES_OF(hash.b), 0).text))
 		return CS_OK;
 	enum cs_err err = tpm_hcl_key(&rsa.modulus, &rsa.exponent, hcl.claims, work->arena, &why);
 	if (is_fatal(err))

@@ -82,13 +82,13 @@ CS_NODISCARD enum cs_err cluster_key_server_check_anchor(struct cluster_key_serv
 /* ---- what time and operators ask ---- */
 
 /* Ends old epochs, begins a new one when the manifest's time has come, makes new certificates of
- * authorities at half of their life, and the statement. *changed: seal again. */
+ * authorities at half of their life, and the statement. *changed: seal again, on failure too. */
 CS_NODISCARD enum cs_err cluster_key_server_tick(struct cluster_key_server *ks, bool *changed,
 						 const struct cluster_tools *tools,
 						 const struct cs_secret *random,
 						 const struct verify_time *now, struct cs_why *why);
 /* A new epoch at once. CONFLICT: a standby; NO_TIME. FULL cannot be: the oldest epoch ends. The caller
- * seals before it answers. */
+ * seals before it answers. A statement that cannot be made now is the next tick's. */
 CS_NODISCARD enum cs_err cluster_key_server_rotate(struct cluster_key_server *ks,
 						   const struct cluster_tools *tools,
 						   const struct cs_secret *random,

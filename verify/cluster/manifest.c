@@ -558,12 +558,12 @@ static enum cs_err hash_body(struct cs_hash *hash, const struct cs_json *body,
 	return CS_OK;
 }
 
-enum cs_err cluster_manifest_read(struct cluster_manifest *out, struct cs_bytes file,
-				  const struct cluster_manifest *before, const struct cs_sig *sig,
-				  struct cs_arena *arena, struct cs_why *why)
+/* All that the file says by itself. */
+static enum cs_err read_file(struct cluster_manifest **out, struct cs_hash *previous,
+			     const struct cs_json **signatures, struct cs_bytes file,
+			     struct cs_arena *arena, struct cs_why *why)
 {
-	const struct cs_json *json = NULL, *body = NULL, *signatures = NULL;
-	struct cs_hash previous;
+	const struct cs_json *json = NULL, *body = NULL;
 	if (file.n > CS_MANIFEST_SIZE_MAX)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %u bytes", CS_MANIFEST_SIZE_MAX);
 	/* Names and labels are views. */
@@ -574,14 +574,38 @@ enum cs_err cluster_manifest_read(struct cluster_manifest *out, struct cs_bytes 
 	CS_TRY(cs_json_parse_canonical(&json, own, arena, why));
 	CS_TRY(ONLY(json, why, "manifest", "signatures"));
 	CS_TRY(cs_json_member(&body, json, "manifest", CS_JSON_OBJECT, why));
-	CS_TRY(cs_json_member(&signatures, json, "signatures", CS_JSON_ARRAY, why));
-	if (signatures->count > CLUSTER_ADMINISTRATORS_MAX)
+	CS_TRY(cs_json_member(signatures, json, "signatures", CS_JSON_ARRAY, why));
+	if ((*signatures)->count > CLUSTER_ADMINISTRATORS_MAX)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %u signatures",
 			       CLUSTER_ADMINISTRATORS_MAX);
-	CS_TRY(read_body(m, &previous, body, arena, why));
+	CS_TRY(read_body(m, previous, body, arena, why));
 	CS_TRY(hash_body(&m->hash, body, arena));
+	*out = m;
+	return CS_OK;
+}
+
+enum cs_err cluster_manifest_read(struct cluster_manifest *out, struct cs_bytes file,
+				  const struct cluster_manifest *before, const struct cs_sig *sig,
+				  struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *signatures = NULL;
+	struct cluster_manifest *m = NULL;
+	struct cs_hash previous;
+	CS_TRY(read_file(&m, &previous, &signatures, file, arena, why));
 	CS_TRY(check_lineage(m, &previous, before, why));
 	CS_TRY(check_signatures(m, before != NULL ? before : m, signatures, sig, why));
+	*out = *m;
+	return CS_OK;
+}
+
+enum cs_err cluster_manifest_read_draft(struct cluster_manifest *out, struct cs_bytes file,
+					struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *signatures = NULL;
+	struct cluster_manifest *m = NULL;
+	struct cs_hash previous;
+	CS_TRY(read_file(&m, &previous, &signatures, file, arena, why));
+	CS_TRY(cluster_manifest_check(m, why));
 	*out = *m;
 	return CS_OK;
 }

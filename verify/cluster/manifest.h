@@ -20,7 +20,7 @@
 #define CLUSTER_KEY_SERVER_LIFE_MAX_S 86400u
 /* Shorter ones could not be renewed in time. */
 #define CLUSTER_LIFE_MIN_S 2u
-/* The arena that manifests of a lineage are read into: each keeps its policies there. */
+/* The arena of one manifest, which keeps its policies there: of 64 KiB and CS_JSON_NODES_MAX nodes, read twice. */
 #define CLUSTER_MANIFEST_ARENA_SIZE (4u * 1024 * 1024)
 
 /* Certificates of each kind of roots in a manifest. */
@@ -108,6 +108,12 @@ CS_NODISCARD enum cs_err cluster_manifest_read(struct cluster_manifest *out, str
 					       const struct cluster_manifest *before,
 					       const struct cs_sig *sig, struct cs_arena *arena,
 					       struct cs_why *why);
+
+/* One that nobody has signed yet, as who writes it has it read: neither signatures nor what it follows are looked
+ * at, so that nobody works under it. The codes of the form, and of cluster_manifest_check. */
+CS_NODISCARD enum cs_err cluster_manifest_read_draft(struct cluster_manifest *out,
+						     struct cs_bytes file, struct cs_arena *arena,
+						     struct cs_why *why);
 
 /* Of one that is not in force yet: INVALID where a policy names a build that no evidence can ever match
  * (verify/attest/policy_check.h). What is in force is not asked: beside such a build it may name others. */

@@ -92,6 +92,16 @@ static void done(void *context, enum cs_err err, const char *why)
 	w.err = err;
 }
 
+/* why: NULL for whichever. */
+static void expect_failed(size_t i, enum cs_err err, const char *why)
+{
+	const char *told = NULL;
+	assert_int_equal(adapter_claims_failed(&w.claims, i, &told), err);
+	assert_non_null(told);
+	if (why)
+		assert_string_equal(told, why);
+}
+
 static void add(uint8_t id, uint64_t height, uint32_t tx_index)
 {
 	struct cs_hash hash = {{id}};
@@ -181,6 +191,62 @@ static void what_cannot_be_asked_is_refused_at_once(void **state)
 	w.ask_err = CS_ERR_FULL;
 	assert_int_equal(adapter_claims_ask(&w.claims), CS_ERR_FULL);
 	assert_int_equal(w.done, 0);
+	expect_failed(0, CS_ERR_FULL, "no proof could be asked for");
+}
+
+static void each_has_its_own_reason(void **state)
+{
+	static const bool shown[] = {false, true, false, true};
+	(void)state;
+	add(1, 10, 0);
+	add(2, 11, 0);
+	add(3, 12, 0);
+	add(4, 11, 0);
+	expect_failed(0, CS_ERR_OK, ""); /* nobody was asked */
+	assert_int_equal(adapter_claims_ask(&w.claims), CS_OK);
+	w.questions[2].done(w.questions[2].ctx, CS_ERR_RPC_LIE, "another root", NULL);
+	prove(1, 4, 2, 2);
+	w.questions[0].done(w.questions[0].ctx, CS_ERR_UNAVAILABLE, "pruned", NULL);
+	assert_int_equal(w.done, 1);
+	assert_int_equal(w.err, CS_ERR_RPC_LIE);
+	expect_failed(0, CS_ERR_UNAVAILABLE, "pruned");
+	expect_failed(1, CS_ERR_OK, NULL);
+	expect_failed(2, CS_ERR_RPC_LIE, "another root");
+	expect_failed(3, CS_ERR_OK, NULL);
+	assert_false(adapter_claims_are_there(&w.claims));
+	adapter_claims_keep(&w.claims, shown);
+	assert_true(adapter_claims_are_there(&w.claims));
+	assert_int_equal(w.claims.count, 2);
+	assert_int_equal(w.claims.receipts[0].block.height, 11);
+	for (size_t i = 0; i < w.claims.count; i++)
+		expect_failed(i, CS_ERR_OK, NULL);
+}
+
+static void a_receipt_that_holds_one_of_two_events(void **state)
+{
+	(void)state;
+	add(1, 10, 0);
+	add(2, 10, 0);
+	assert_int_equal(adapter_claims_ask(&w.claims), CS_OK);
+	prove(0, 8, 2, 2);
+	assert_int_equal(w.done, 1);
+	expect_failed(0, CS_ERR_WRONG_EVENT, "the receipt does not hold the event");
+	expect_failed(1, CS_ERR_OK, NULL);
+}
+
+/* Its receipt is there: the next page, which could not be asked for, is missing to the other event alone. */
+static void a_later_page_that_cannot_be_asked_for(void **state)
+{
+	(void)state;
+	add(1, 10, 0);
+	add(2, 10, 0);
+	assert_int_equal(adapter_claims_ask(&w.claims), CS_OK);
+	w.ask_err = CS_ERR_FULL;
+	prove(0, 8, 2, 4);
+	assert_int_equal(w.done, 1);
+	assert_int_equal(w.err, CS_ERR_FULL);
+	expect_failed(0, CS_ERR_FULL, "no proof could be asked for");
+	expect_failed(1, CS_ERR_OK, NULL);
 }
 
 static void what_is_not_kept_is_left_out(void **state)
@@ -306,6 +372,8 @@ static void what_was_kept_is_not_asked_for(void **state)
 	assert_true(adapter_claims_are_there(&w.claims));
 	assert_int_equal(w.claims.log_index[0], 9);
 	assert_int_equal(w.claims.log_index[1], 11);
+	for (size_t i = 0; i < w.claims.count; i++)
+		expect_failed(i, CS_ERR_OK, "");
 	assert_int_equal(w.claims.receipts[0].proof.count, 2);
 	assert_memory_equal(w.claims.receipts[0].proof.nodes[1].p, "branch", 6);
 	assert_memory_equal(w.claims.receipts[0].proof.leaf.p, "leaf", 4);
@@ -350,6 +418,9 @@ int main(void)
 		cmocka_unit_test_setup(an_event_that_is_not_there, setup),
 		cmocka_unit_test_setup(the_first_failure_is_told_when_all_have_answered, setup),
 		cmocka_unit_test_setup(what_cannot_be_asked_is_refused_at_once, setup),
+		cmocka_unit_test_setup(each_has_its_own_reason, setup),
+		cmocka_unit_test_setup(a_receipt_that_holds_one_of_two_events, setup),
+		cmocka_unit_test_setup(a_later_page_that_cannot_be_asked_for, setup),
 		cmocka_unit_test_setup(what_is_not_kept_is_left_out, setup),
 		cmocka_unit_test_setup(down_to_the_lowest_in_full_stretches, setup),
 		cmocka_unit_test_setup(not_from_below_the_anchor, setup),

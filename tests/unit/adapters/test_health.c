@@ -100,6 +100,9 @@ static void test_limits(void **state)
 	assert_int_equal(health.failures, 0); /* no reason to open */
 }
 
+/* RFC 9110's example: Sun, 06 Nov 1994 08:49:37 GMT. */
+#define NOW_MS (784111777 * UINT64_C(1000))
+
 static void test_retry_after(void **state)
 {
 	static const struct {
@@ -117,12 +120,69 @@ static void test_retry_after(void **state)
 		{"-1", 0},
 		{"1.5", 0},
 		{"1 s", 0},
-		{"Wed, 21 Oct 2026 07:28:00 GMT", 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(rows); i++)
-		assert_int_equal(adapter_retry_after_ms(rows[i].value), rows[i].ms);
+		assert_int_equal(adapter_retry_after_ms(rows[i].value, NOW_MS), rows[i].ms);
+}
+
+static void test_retry_after_a_date(void **state)
+{
+	static const struct {
+		const char *value;
+		uint64_t ms;
+	} rows[] = {
+		{"Sun, 06 Nov 1994 08:49:37 GMT", 0}, /* the present */
+		{"Sun, 06 Nov 1994 08:49:38 GMT", 1000},
+		{"Sun, 06 Nov 1994 08:50:07 GMT", 30000},
+		{"Sun, 06 Nov 1994 08:50:08 GMT", ADAPTER_RETRY_AFTER_MAX_MS},
+		{"Thu, 29 Feb 1996 00:00:00 GMT", ADAPTER_RETRY_AFTER_MAX_MS},
+		{"Fri, 31 Dec 9999 23:59:59 GMT", ADAPTER_RETRY_AFTER_MAX_MS},
+		{"Sun, 06 Nov 1994 08:49:36 GMT", 0},
+		{"Thu, 01 Jan 1970 00:00:00 GMT", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(rows); i++)
+		assert_int_equal(adapter_retry_after_ms(rows[i].value, NOW_MS), rows[i].ms);
+	assert_int_equal(adapter_retry_after_ms("Sun, 06 Nov 1994 08:49:38 GMT", NOW_MS + 400),
+			 600);
+}
+
+/* All of them a second away, if they were read at all. */
+static void test_dates_that_are_none(void **state)
+{
+	static const char *const rows[] = {
+		"Mon, 06 Nov 1994 08:49:38 GMT", /* it was a Sunday */
+		"sun, 06 Nov 1994 08:49:38 GMT",
+		"Sun, 06 nov 1994 08:49:38 GMT",
+		"Sun, 06 Nox 1994 08:49:38 GMT",
+		"Sun, 6 Nov 1994 08:49:38 GMT",
+		"Sun,  6 Nov 1994 08:49:38 GMT",
+		"Sun, 06 Nov 1994 08:49:38 UTC",
+		"Sun, 06 Nov 1994 08:49:38 gmt",
+		"Sun, 06 Nov 1994 08:49:38",
+		"Sun, 06 Nov 1994 08:49:38 GMT ",
+		" Sun, 06 Nov 1994 08:49:38 GMT",
+		"Sun, 06 Nov 1994 08:49:38 GMT, 1",
+		"Sunday, 06-Nov-94 08:49:38 GMT", /* RFC 850, obsolete */
+		"Sun Nov  6 08:49:38 1994",       /* asctime, obsolete */
+		"1994-11-06T08:49:38Z",
+		"Tue, 29 Feb 1995 00:00:00 GMT", /* no such days */
+		"Wed, 29 Feb 1995 00:00:00 GMT",
+		"Thu, 31 Nov 1994 00:00:00 GMT",
+		"Fri, 00 Nov 1995 00:00:00 GMT",
+		"Mon, 07 Nov 1994 24:00:00 GMT",
+		"Sun, 06 Nov 1994 24:00:00 GMT",
+		"Sun, 06 Nov 1994 08:60:00 GMT",
+		"Sun, 06 Nov 1994 08:49:60 GMT",
+		"Sun, 06 Nov 1994 -8:49:38 GMT",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(rows); i++)
+		assert_int_equal(adapter_retry_after_ms(rows[i], NOW_MS), 0);
 }
 
 /* ---- how fast ---- */
@@ -216,6 +276,8 @@ int main(void)
 		cmocka_unit_test(test_failures_while_open),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_retry_after_a_date),
+		cmocka_unit_test(test_dates_that_are_none),
 		cmocka_unit_test(test_nearest_rank),
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_budget),

@@ -1,5 +1,5 @@
-/* The event stream to readers who are behind: nothing is left out, nothing is buffered for ever. The
- * rest of it is in tests/e2e/test_surface.py. */
+/* The event stream to readers who are behind, as server-sent events and by WebSocket: nothing is left out, nothing is
+ * buffered for ever. The rest of it is in tests/e2e/test_surface.py. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 #include "tests/unit/support.h"
@@ -84,6 +84,7 @@ static int set_up(void **state)
 							 .streams_max = MANY + 50};
 	assert_ok(host_http_server_new(&f->gateway.server, f->loop, &options, &why));
 	gateway_events_route(&f->gateway);
+	assert_ok(gateway_events_start(&f->gateway, &why));
 	f->timer = host_timer_new(f->loop, on_tick, f);
 	host_timer_start(f->timer, TICK_MS, TICK_MS);
 	*state = f;
@@ -136,24 +137,29 @@ static enum cs_err write_prune(void *context)
 	return gateway_journal_events_prune(f->gateway.journal, 10);
 }
 
-/* HTTP/1.0 has no chunks: the body ends with the connection. */
-static int dial_as(struct fixture *f, const char *cursor, int room)
+static int ask(uint16_t port, int room, const char *text)
 {
-	char text[256];
 	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons(host_http_server_port(f->gateway.server)),
+				      .sin_port = htons(port),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_true(fd >= 0);
 	if (room > 0)
 		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-	int n = snprintf(text, sizeof(text),
-			 "GET /v1/events HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
-			 "Last-Event-ID: %s\r\n\r\n",
-			 key, cursor);
-	assert_int_equal(send(fd, text, (size_t)n, 0), n);
+	assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
 	return fd;
+}
+
+/* HTTP/1.0 has no chunks: the body ends with the connection. */
+static int dial_as(struct fixture *f, const char *cursor, int room)
+{
+	char text[256];
+	snprintf(text, sizeof(text),
+		 "GET /v1/events HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+		 "Last-Event-ID: %s\r\n\r\n",
+		 key, cursor);
+	return ask(host_http_server_port(f->gateway.server), room, text);
 }
 
 /* A small window, so that it is full soon. */
@@ -162,13 +168,24 @@ static void dial(struct fixture *f, const char *cursor)
 	f->fd = dial_as(f, cursor, 4096);
 }
 
+static void dial_websocket(struct fixture *f, const char *cursor)
+{
+	char text[320];
+	snprintf(text, sizeof(text),
+		 "GET /v1/events?cursor=%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+		 "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+		 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+		 cursor, key);
+	f->fd = ask(host_ws_server_port(f->gateway.events), 4096, text);
+}
+
 static bool has_heard(void *context)
 {
 	struct fixture *f = context;
 	const size_t n = strlen(f->wanted);
 	const size_t from = f->looked_at > n ? f->looked_at - n : 0;
 	f->looked_at = f->heard_size;
-	f->found = f->found || strstr(f->heard + from, f->wanted) != NULL;
+	f->found = f->found || memmem(f->heard + from, f->heard_size - from, f->wanted, n) != NULL;
 	return f->ended || f->found;
 }
 
@@ -302,6 +319,45 @@ static void a_reader_that_takes_nothing_is_dropped(void **state)
 	assert_null(strstr(f->heard, "id: 60000\n"));
 }
 
+/* ---- the same by WebSocket ---- */
+
+/* A frame's head has bytes of zero. */
+static size_t count_in(const char *text, size_t n, const char *part)
+{
+	const size_t size = strlen(part);
+	size_t count = 0;
+	for (const char *p = text; (p = memmem(p, n - (size_t)(p - text), part, size)); p += size)
+		count++;
+	return count;
+}
+
+static void a_slow_websocket_gets_everything(void **state)
+{
+	struct fixture *f = *state;
+	f->reads = false;
+	add_events(f);
+	dial_websocket(f, "0");
+	pass(f, 500);
+	f->reads = true;
+	hears(f, "{\"cursor\":60000,");
+	assert_int_equal(count_in(f->heard, f->heard_size, "{\"cursor\":"), EVENTS);
+}
+
+/* It resumes, and is told why by the frame that ends it: 1013. */
+static void a_websocket_that_takes_nothing_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	f->gateway.reader_stalled_ms = 300;
+	f->reads = false;
+	add_events(f);
+	dial_websocket(f, "0");
+	pass(f, 1500);
+	f->reads = true;
+	hears(f, "\x03\xf5it took nothing for too long");
+	assert_ok(host_loop_run_until(f->loop, has_ended, f, WAIT_MS));
+	assert_int_equal(count_in(f->heard, f->heard_size, "{\"cursor\":60000,"), 0);
+}
+
 /* ---- many of them ---- */
 
 struct crowd {
@@ -403,6 +459,8 @@ int main(void)
 		T(what_is_pruned_meanwhile_is_no_gap),
 		T(a_cursor_that_is_no_longer_kept_is_refused),
 		T(a_reader_that_takes_nothing_is_dropped),
+		T(a_slow_websocket_gets_everything),
+		T(a_websocket_that_takes_nothing_is_dropped),
 		T(many_readers_are_told_in_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -637,6 +637,34 @@ static void test_pings_keep_alive(void **state)
 	assert_int_equal(f->at_client.closed + f->at_server.closed, 0);
 }
 
+/* It answers no ping, as one whose pongs come after all that waits for it: what it takes shows that it is there. When it takes
+ * nothing any more it is silent. */
+static void test_who_takes_something_is_not_silent(void **state)
+{
+	struct fixture *f = *state;
+	static char text[10000];
+	serve(f, (struct host_ws_server_options){.ping_ms = 40, .idle_ms = 500});
+	plain_upgrade(f);
+	wait_for(f, server_open, 0);
+	memset(text, 's', sizeof text);
+	for (uint64_t began_ms = host_now_ms(); host_now_ms() - began_ms < 2000;) {
+		assert_int_equal(f->at_server.closed, 0);
+		while (host_ws_peer_queued(f->peer) < 500000)
+			assert_ok(host_ws_peer_send(f->peer, cs_bytes(text, sizeof text)));
+		char taken[32768];
+		assert_true(recv(f->fd, taken, sizeof taken, MSG_DONTWAIT) != 0);
+		assert_err(host_loop_run_until(f->loop, never, f, 5), CS_ERR_TIMEOUT);
+	}
+	assert_int_equal(f->at_server.closed, 0);
+	assert_err(host_loop_run_until(f->loop, never, f, 1500), CS_ERR_TIMEOUT);
+	/* libwebsockets would wait some seconds more for it to take the close frame. */
+	close(f->fd);
+	f->fd = -1;
+	wait_for(f, server_gone, 0);
+	assert_int_equal(f->at_server.err, CS_ERR_TIMEOUT);
+	assert_string_equal(f->at_server.why, "silent for too long");
+}
+
 /* A process that stood still longer than the bound: that was not the other side's silence. */
 static void test_stall_is_not_silence(void **state)
 {
@@ -725,6 +753,7 @@ int main(void)
 		T(test_reserved_opcode),
 		T(test_slow_reader),
 		T(test_silence_at_server),
+		T(test_who_takes_something_is_not_silent),
 		T(test_pings_keep_alive),
 		T(test_stall_is_not_silence),
 		T(test_silence_at_client),

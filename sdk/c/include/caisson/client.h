@@ -28,7 +28,7 @@ enum caisson_err {
 	CAISSON_UNREACHABLE, /* no answer: whether the request was taken is not known */
 	CAISSON_BAD_REPLY,   /* something answered that is no gateway, or not one of this version */
 	CAISSON_TIMED_OUT,   /* what was waited for may still come */
-	CAISSON_NOT_PROVEN,  /* the envelope does not prove what it says */
+	CAISSON_NOT_PROVEN,  /* the envelope or the evidence does not prove what it says */
 	CAISSON_BAD_WEBHOOK, /* no webhook of yours, or not of now: answer 400 and do nothing */
 	CAISSON_NO_MEMORY,
 };
@@ -93,7 +93,7 @@ CAISSON_NODISCARD enum caisson_err caisson_gateway_new(struct caisson_gateway **
 						       const struct caisson_options *options,
 						       struct caisson_error *error);
 /* By CAISSON_URL and the file that CAISSON_API_KEY_FILE names, as the command line does. INVALID too
- * when one of them is not set or the file cannot be read. */
+ * when one of them is not set, or the file cannot be read or holds no API key: the text says which. */
 CAISSON_NODISCARD enum caisson_err
 caisson_gateway_from_environment(struct caisson_gateway **gateway, struct caisson_error *error);
 /* NULL is allowed. */
@@ -261,6 +261,57 @@ CAISSON_NODISCARD enum caisson_err caisson_verify_envelope(struct caisson_verifi
 							   struct caisson_error *error);
 /* NULL is allowed. */
 void caisson_verified_free(struct caisson_verified *verified);
+
+/* ---- verifying evidence of hardware, offline ---- */
+
+/* A file's bytes; zeros where there is none. */
+struct caisson_file {
+	const void *bytes;
+	size_t size;
+};
+
+/* As the options of `caisson attest verify`, whose page is docs/attestation.md. Zeros and NULLs: not given. */
+struct caisson_evidence {
+	/* Of SGX, TDX, SEV-SNP, a TPM, an RA-TLS certificate or the simulated backend: raw, hex, base64 or PEM.
+	 * Or what GET /v1/enclave/evidence answered: then the evidence must be bound to all that it says. */
+	struct caisson_file evidence;
+	/* Unix seconds: the moment at which it is judged. Evidence and collateral end, so it is needed. */
+	uint64_t at_s;
+	/* The vendor's responses, bundles, certificates and lists as they came; each at most 1 MiB. None is
+	 * fetched, and none is believed. */
+	const struct caisson_file *collateral;
+	size_t collateral_count;
+	/* JSON: builds that are accepted, TCB levels, ages. Without one genuine hardware is enough, whatever
+	 * program runs there. */
+	struct caisson_file policy;
+	/* Of GET /v1/enclave/evidence: the nonce that you asked with, so that it is of now. */
+	const void *nonce;
+	size_t nonce_size;
+	/* Of bare evidence: what it must be bound to, at most 64 bytes, then zeros. */
+	const void *report_data;
+	size_t report_data_size;
+	/* Certificates, PEM or DER: under which keys of TPMs are believed; in place of Intel's and AMD's own. */
+	const struct caisson_file *roots;
+	size_t root_count;
+	const struct caisson_file *insecure_roots;
+	size_t insecure_root_count;
+	bool no_revocation; /* lists of revoked keys are not looked at: a warning at best */
+	/* A warning is enough, too: a weakness that the vendor knows, a whole machine, or what an
+	 * insecure_accept_… of the policy lets pass. The verdict's members say which. */
+	bool warning;
+};
+
+#define CAISSON_EVIDENCE_SIZE_MAX (3u * 128u * 1024)
+
+/* By the code that enclaves, the ledger and the command line run: the vendor's rules, then the policy. OK: the
+ * evidence is affirmed (or, with `warning`, a warning); the verdict is the JSON of `caisson attest verify --json`,
+ * "status", "kind", "tcb_status", "measurements/mr_td", and of a document "report", whose role, lineage and keys
+ * are the caller's to compare. NOT_PROVEN: everything else, with the first check that failed. INVALID: collateral,
+ * policy or roots that cannot be read, a policy that nothing can match, no moment. NO_MEMORY: also where the
+ * library of cryptography failed. Takes 28 MiB while it runs. */
+CAISSON_NODISCARD enum caisson_err caisson_verify_evidence(struct caisson_answer **verdict,
+							   const struct caisson_evidence *evidence,
+							   struct caisson_error *error);
 
 /* ---- verifying a webhook ---- */
 

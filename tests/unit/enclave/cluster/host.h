@@ -64,19 +64,14 @@ static inline enum cs_err tell(struct host *host, enum wire_pipe_type type, uint
 
 static const struct cs_secret seal_root = {{5}};
 
-static inline enum cs_err start(struct host *host, struct scene *scene,
-				const struct scene_manifest *text, const struct cs_secret *root)
+static inline enum cs_err start_lineage(struct host *host, struct scene *scene,
+					const struct cs_bytes *files, size_t count,
+					const struct cs_hash *first, const struct cs_secret *root)
 {
-	*host = (struct host){.scene = scene,
-			      .build = scene_build('k'),
-			      .number_next = 2,
-			      .record = host->record};
-	const struct cs_bytes file = scene_manifest_file(scene, text, NULL);
-	host->manifest = scene_manifest_read(scene, text, NULL);
 	struct service_launch launch = {.role = CLUSTER_KEY_SERVER,
-					.manifests = &file,
-					.manifest_count = 1,
-					.first = host->manifest->hash,
+					.manifests = files,
+					.manifest_count = count,
+					.first = *first,
 					.seal_root = root,
 					.tee = scene_tools(scene, &host->build).tee,
 					.record = host->record,
@@ -87,6 +82,18 @@ static inline enum cs_err start(struct host *host, struct scene *scene,
 	host->secrets = calloc(1, service_secrets_size());
 	host->scratch = malloc(SERVICE_SCRATCH_SIZE);
 	return service_init(host->service, host->secrets, host->scratch, &launch, &host->why);
+}
+
+static inline enum cs_err start(struct host *host, struct scene *scene,
+				const struct scene_manifest *text, const struct cs_secret *root)
+{
+	*host = (struct host){.scene = scene,
+			      .build = scene_build('k'),
+			      .number_next = 2,
+			      .record = host->record};
+	const struct cs_bytes file = scene_manifest_file(scene, text, NULL);
+	host->manifest = scene_manifest_read(scene, text, NULL);
+	return start_lineage(host, scene, &file, 1, &host->manifest->hash, root);
 }
 
 static inline void stop(struct host *host)
@@ -118,15 +125,21 @@ static inline void keep_state(struct host *host)
 }
 
 /* A key server that serves a cluster of its own. */
-static inline void serve(struct host *host, struct scene *scene)
+static inline void serve_text(struct host *host, struct scene *scene,
+			      const struct scene_manifest *text)
 {
-	const struct scene_manifest text = scene_manifest();
-	ok(start(host, scene, &text, &seal_root));
+	ok(start(host, scene, text, &seal_root));
 	ok(tell(host, WIRE_PIPE_STATE, 0, CS_BYTES_NONE));
 	ask(host, 1, WIRE_CLUSTER_ASK_CREATE);
 	keep_state(host);
 	assert_true(answered_ok(host));
 	host->told_count = 0;
+}
+
+static inline void serve(struct host *host, struct scene *scene)
+{
+	const struct scene_manifest text = scene_manifest();
+	serve_text(host, scene, &text);
 }
 
 #endif

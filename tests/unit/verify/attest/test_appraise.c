@@ -182,6 +182,37 @@ static void test_collateral(void **state)
 	assert_int_equal(judgement("policy-tcb-evaluation-number"), ATTEST_FAILED);
 }
 
+/* Of a maker whose collateral is lists of revoked keys alone, and of a TPM. */
+static void test_age_without_documents(void **state)
+{
+	(void)state;
+	result.kind = result.hardware = ATTEST_SNP;
+	result.tcb_evaluation_number = 0;
+	policy.tcb_evaluation_number_min = 17; /* Intel's, of which AMD has none */
+	policy.collateral_age_max_s = 1000;
+	comes_to(ATTEST_TIER_AFFIRMING);
+	assert_int_equal(judgement("policy-tcb-evaluation-number"), ATTEST_SKIPPED);
+	policy.collateral_age_max_s = 999;
+	comes_to(ATTEST_TIER_CONTRAINDICATED);
+	assert_int_equal(judgement("policy-collateral-age"), ATTEST_FAILED);
+	/* Nothing of a date: not young enough. */
+	policy.collateral_age_max_s = UINT64_MAX / 2;
+	result.collateral_issued_s = 0;
+	comes_to(ATTEST_TIER_CONTRAINDICATED);
+	assert_int_equal(judgement("policy-collateral-age"), ATTEST_FAILED);
+	result.kind = result.hardware = ATTEST_TPM;
+	result.tcb_status = ATTEST_TCB_NONE;
+	result.whole_machine = true;
+	comes_to(ATTEST_TIER_CONTRAINDICATED);
+	result.collateral_issued_s = NOW_S - 1000;
+	comes_to(ATTEST_TIER_WARNING);
+	/* Nothing was judged, and nothing is said of it. */
+	result.kind = result.hardware = ATTEST_SGX;
+	result.whole_machine = false;
+	result.collateral_issued_s = 0;
+	comes_to(ATTEST_TIER_NONE);
+}
+
 static void test_revocation(void **state)
 {
 	(void)state;
@@ -451,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup(test_rules, set_up),
 		cmocka_unit_test_setup(test_failed_check, set_up),
 		cmocka_unit_test_setup(test_collateral, set_up),
+		cmocka_unit_test_setup(test_age_without_documents, set_up),
 		cmocka_unit_test_setup(test_revocation, set_up),
 		cmocka_unit_test_setup(test_simulated, set_up),
 		cmocka_unit_test_setup(test_simulated_is_never_affirming, set_up),

@@ -84,6 +84,8 @@ static void test_windows(void **state)
 	} all[] = {
 		{"dcap/dcap-qvl/sgx_quote", D1_BUNDLE, 1750330570, "tcb-info"},
 		{"dcap/dcap-qvl/sgx_quote", D1_BUNDLE, 1752919279, "qe-identity"},
+		{"dcap/dcap-qvl/tdx_quote", D2_BUNDLE, 1750329146, "qe-identity"},
+		{"dcap/dcap-qvl/tdx_quote", D2_BUNDLE, 1752919236, "pck-revocation"},
 		{"dcap/dcap-qvl/tdx_quote_outdated", D3_BUNDLE, 1771412330, "tcb-info"},
 		{"dcap/dcap-qvl/tdx_quote_outdated", D3_BUNDLE, 1774003276, "pck-revocation"},
 	};
@@ -112,6 +114,20 @@ static void test_before_the_recovery(void **state)
 	assert_false(given.result.revocation);
 	given.in.no_revocation = false;
 	given_refuse(&given, "pck-revocation");
+}
+
+/* D4 with the TCB info of its origin, at the moment of the origin's test. The QE identity of that time was not
+ * kept: signatures and TCB info are what is checked. */
+static void test_its_own_tcb_info(void **state)
+{
+	struct given given;
+	(void)state;
+	dcap_given_init(&given, given_file("dcap/go-tdx-guest/quote_v5_sample.dat"), 1770080400);
+	dcap_given_bundle(&given, D3_BUNDLE);
+	given.in.no_revocation = true;
+	given_refuse(&given, "tcb-info qe-identity");
+	dcap_given_response(&given, given_file("dcap/go-tdx-guest/sample_tcbinfo_response_v5"));
+	given_refuse(&given, "qe-identity");
 }
 
 /* D10 */
@@ -143,17 +159,32 @@ static void spr_e4(struct given *given, const char *quote, uint64_t now_s)
 	given_crl(given, given_file("dcap/go-tdx-guest/rootcrl.der"));
 }
 
-/* D12 and D13: one evidence, with bytes behind it and without. */
+/* D12 and D13: one evidence, with bytes behind it and without, and one collateral, in two files each. */
 static void test_one_evidence_twice(void **state)
 {
+	static const char d12[] = "dcap/oasis-core/quote_v4_tdx_ecdsa_p256_out_of_date.bin";
+	static const uint64_t within[] = {1687077778, 1687091776, 1688173200, 1688801099};
 	struct given given;
 	(void)state;
-	spr_e4(&given, "dcap/oasis-core/quote_v4_tdx_ecdsa_p256_out_of_date.bin", 1688173200);
-	assert_verdict(&given, "NotSupported", "");
+	for (size_t i = 0; i < CS_LEN(within); i++) {
+		spr_e4(&given, d12, within[i]);
+		dcap_given_response(&given, given_file("dcap/oasis-core/"
+						       "tcb_info_v3_tdx_fmspc_50806F000000.json"));
+		dcap_given_response(&given, given_file("dcap/oasis-core/qe_identity_v2_tdx.json"));
+		assert_verdict(&given, "NotSupported", "");
+		assert_true(given.result.revocation);
+	}
+	spr_e4(&given, d12, within[0] - 1);
+	assert_ok(given_verify(&given));
+	assert_false(attest_result_verified(&given.result));
+	spr_e4(&given, d12, within[3] + 1);
+	assert_ok(given_verify(&given));
+	assert_false(attest_result_verified(&given.result));
+	/* What follows is not zero: the origin's own test passes over it. All that is signed is good. */
 	spr_e4(&given, "dcap/go-tdx-guest/tdx_prod_quote_SPR_E4.dat", 1688173200);
 	given_refuse(&given, "trailing-bytes");
 	/* 2053: even the root is over. */
-	spr_e4(&given, "dcap/oasis-core/quote_v4_tdx_ecdsa_p256_out_of_date.bin", 2634858000);
+	spr_e4(&given, d12, 2634858000);
 	given_refuse(&given, "pck-chain");
 }
 
@@ -433,51 +464,206 @@ static void test_flipped_collateral(void **state)
 	}
 }
 
-/* The documents that Open Enclave's tests take for bad, and their good neighbours, which are of an older
- * form than ours reads. */
-static void test_bad_documents(void **state)
+/* ---- documents that Intel never wrote ---- */
+
+static _Alignas(16) uint8_t document_memory[1 << 20];
+
+static enum cs_err read_tcb_info(struct cs_bytes json)
 {
-	static const char *const missing[] = {"attributes",     "attributesmask", "issuedate",
-					      "isvprodid",      "isvsvn",         "miscselect",
-					      "miscselectmask", "mrsigner",       "nextupdate",
-					      "qeidentity",     "version"};
-	static const char *const tcb[] = {"CompSvn",
-					  "Float",
-					  "IntegerOverflow",
-					  "IntegerWithSign",
-					  "InvalidIssueDate",
-					  "InvalidNextUpdate",
-					  "MissingNextUpdate",
-					  "PceSvn",
-					  "PropertyMissingLevel0",
-					  "PropertyMissingLevel1",
-					  "PropertyMissingLevel2",
-					  "PropertyMissingLevel3",
-					  "PropertyWrongTypeLevel0",
-					  "PropertyWrongTypeLevel1",
-					  "PropertyWrongTypeLevel2",
-					  "PropertyWrongTypeLevel3",
-					  "Signature",
-					  "StringEscape"};
-	static _Alignas(16) uint8_t memory[1 << 20];
-	struct cs_arena arena;
-	struct dcap_qe_identity identity;
 	struct dcap_tcb_info info;
+	struct cs_arena arena;
+	cs_arena_init(&arena, document_memory, sizeof document_memory);
+	return dcap_tcb_info_parse(&info, json, &arena, NULL);
+}
+
+static enum cs_err read_qe_identity(struct cs_bytes json)
+{
+	struct dcap_qe_identity identity;
+	struct cs_arena arena;
+	cs_arena_init(&arena, document_memory, sizeof document_memory);
+	return dcap_qe_identity_parse(&identity, json, &arena, NULL);
+}
+
+/* What is put in, behind the first place where the other text stands, and what the reader says then. */
+struct change {
+	const char *behind, *put;
+	enum cs_err err;
+};
+
+static struct cs_bytes changed_text(struct cs_bytes text, const struct change *change)
+{
+	const uint8_t *found = memmem(text.p, text.n, change->behind, strlen(change->behind));
+	size_t n = strlen(change->put);
+	if (found == NULL)
+		fail_msg("%s is not in the document", change->behind);
+	size_t at = (size_t)(found - text.p) + strlen(change->behind);
+	uint8_t *p = keep(text.n + n);
+	memcpy(p, text.p, at);
+	memcpy(p + at, change->put, n);
+	memcpy(p + at + n, text.p + at, text.n - at);
+	return cs_bytes(p, text.n + n);
+}
+
+/* As it is the document is read; with any one of the changes it is not. */
+static void refuse_changes(enum cs_err (*read)(struct cs_bytes), struct cs_bytes good,
+			   const struct change *changes, size_t count)
+{
+	assert_ok(read(good));
+	for (size_t i = 0; i < count; i++) {
+		enum cs_err err = read(changed_text(good, &changes[i]));
+		if (err != changes[i].err)
+			fail_msg("%s%s: %s, not %s", changes[i].behind, changes[i].put,
+				 cs_err_name(err), cs_err_name(changes[i].err));
+	}
+}
+
+/* What Open Enclave's tests take for bad, done to documents of Intel's that are good. */
+static void test_bad_tcb_info(void **state)
+{
+	static const struct change sgx_changes[] = {
+		/* a name that is another one: the member is missing, at each level */
+		{"{\"i", "x", CS_ERR_MISSING_FIELD},
+		{"\"versio", "x", CS_ERR_MISSING_FIELD},
+		{"\"issueDat", "x", CS_ERR_MISSING_FIELD},
+		{"\"nextUpdat", "x", CS_ERR_MISSING_FIELD},
+		{"\"fmsp", "x", CS_ERR_MISSING_FIELD},
+		{"\"pceI", "x", CS_ERR_MISSING_FIELD},
+		{"\"tcbTyp", "x", CS_ERR_MISSING_FIELD},
+		{"\"tcbEvaluationDataNumbe", "x", CS_ERR_MISSING_FIELD},
+		{"\"tcbLevel", "x", CS_ERR_MISSING_FIELD},
+		{"[{\"tc", "x", CS_ERR_MISSING_FIELD},
+		{"\"tcbDat", "x", CS_ERR_MISSING_FIELD},
+		{"\"tcbStatu", "x", CS_ERR_MISSING_FIELD},
+		{"\"sgxtcbcomponent", "x", CS_ERR_MISSING_FIELD},
+		{"\"pcesv", "x", CS_ERR_MISSING_FIELD},
+		{"{\"sv", "x", CS_ERR_MISSING_FIELD},
+		/* a value of another type, at each level */
+		{"\"version\":", "\"3\",\"x\":", CS_ERR_INVALID},
+		{"\"nextUpdate\":", "1,\"x\":", CS_ERR_INVALID},
+		{"\"tcbLevels\":", "1,\"x\":", CS_ERR_INVALID},
+		{"[{\"tcb\":", "1,\"x\":", CS_ERR_INVALID},
+		{"\"tcbStatus\":", "1,\"x\":", CS_ERR_INVALID},
+		{"\"sgxtcbcomponents\":", "1,\"x\":", CS_ERR_INVALID},
+		{"\"svn\":", "\"1\",\"x\":", CS_ERR_INVALID},
+		{"\"pcesvn\":", "\"1\",\"x\":", CS_ERR_INVALID},
+		{"\"advisoryIDs\":", "1,\"x\":", CS_ERR_INVALID},
+		{"\"advisoryIDs\":[", "1,", CS_ERR_INVALID},
+		/* numbers */
+		{"\"svn\":", "2560", CS_ERR_OVERFLOW},
+		{"\"svn\":", "99999999999999999999", CS_ERR_OVERFLOW},
+		{"\"svn\":", "0.", CS_ERR_INVALID},
+		{"\"svn\":", "-", CS_ERR_OVERFLOW},
+		{"\"svn\":", "+", CS_ERR_MALFORMED},
+		{"\"pcesvn\":", "65536", CS_ERR_OVERFLOW},
+		{"\"tcbType\":", "1", CS_ERR_OVERFLOW},
+		/* texts */
+		{"\"issueDate\":\"", "x", CS_ERR_MALFORMED},
+		{"\"nextUpdate\":\"2025-", "9", CS_ERR_MALFORMED},
+		{"\"tcbDate\":\"", " ", CS_ERR_MALFORMED},
+		{"\"fmspc\":\"", "\\q", CS_ERR_MALFORMED},
+		{"\"fmspc\":\"", "0", CS_ERR_MALFORMED},
+		{"\"pceId\":\"", "zz", CS_ERR_MALFORMED},
+		{"\"tcbStatus\":\"", "Not", CS_ERR_INVALID},
+		{"\"id\":\"", "T", CS_ERR_UNSUPPORTED},
+		{"{", "\"version\":3,", CS_ERR_DUPLICATE},
+	};
+	static const struct change tdx_changes[] = {
+		{"\"tdxModul", "x", CS_ERR_MISSING_FIELD},
+		{"\"mrsigne", "x", CS_ERR_MISSING_FIELD},
+		{"\"attribute", "x", CS_ERR_MISSING_FIELD},
+		{"\"attributesMas", "x", CS_ERR_MISSING_FIELD},
+		{"\"tdxtcbcomponent", "x", CS_ERR_MISSING_FIELD},
+		{"\"isvsv", "x", CS_ERR_MISSING_FIELD},
+		{"\"tdxModuleIdentities\":", "1,\"x\":", CS_ERR_INVALID},
+		{"\"mrsigner\":\"", "00", CS_ERR_MALFORMED},
+		{"\"id\":\"TDX_", "0", CS_ERR_INVALID},
+	};
+	struct given given;
+	(void)state;
+	sgx(&given);
+	refuse_changes(read_tcb_info, given.bag.tcb_info.json, sgx_changes, CS_LEN(sgx_changes));
+	tdx(&given);
+	refuse_changes(read_tcb_info, given.bag.tcb_info.json, tdx_changes, CS_LEN(tdx_changes));
+}
+
+static void test_bad_qe_identity(void **state)
+{
+	static const struct change changes[] = {
+		{"{\"i", "x", CS_ERR_MISSING_FIELD},
+		{"\"versio", "x", CS_ERR_MISSING_FIELD},
+		{"\"issueDat", "x", CS_ERR_MISSING_FIELD},
+		{"\"nextUpdat", "x", CS_ERR_MISSING_FIELD},
+		{"\"tcbEvaluationDataNumbe", "x", CS_ERR_MISSING_FIELD},
+		{"\"miscselec", "x", CS_ERR_MISSING_FIELD},
+		{"\"miscselectMas", "x", CS_ERR_MISSING_FIELD},
+		{"\"attribute", "x", CS_ERR_MISSING_FIELD},
+		{"\"attributesMas", "x", CS_ERR_MISSING_FIELD},
+		{"\"mrsigne", "x", CS_ERR_MISSING_FIELD},
+		{"\"isvprodi", "x", CS_ERR_MISSING_FIELD},
+		{"\"tcbLevel", "x", CS_ERR_MISSING_FIELD},
+		{"\"isvsv", "x", CS_ERR_MISSING_FIELD},
+		{"\"tcbStatu", "x", CS_ERR_MISSING_FIELD},
+		{"\"miscselect\":\"", "00", CS_ERR_MALFORMED},
+		{"\"attributes\":\"", "zz", CS_ERR_MALFORMED},
+		{"\"isvprodid\":", "65536", CS_ERR_OVERFLOW},
+		{"\"isvsvn\":", "-", CS_ERR_OVERFLOW},
+		/* a word for platforms: an enclave is never so */
+		{"\"tcbStatus\":\"", "SWHardeningNeeded\",\"x\":\"", CS_ERR_INVALID},
+		{"\"id\":\"", "TD", CS_ERR_UNSUPPORTED},
+	};
+	struct given given;
+	(void)state;
+	sgx(&given);
+	refuse_changes(read_qe_identity, given.bag.qe_identity.json, changes, CS_LEN(changes));
+}
+
+/* Open Enclave's own files are of version 1, which is refused whole: the good ones too. */
+static void test_documents_of_version_1(void **state)
+{
+	static const char *const identities[] = {"ok",
+						 "missing_attributes",
+						 "missing_attributesmask",
+						 "missing_issuedate",
+						 "missing_isvprodid",
+						 "missing_isvsvn",
+						 "missing_miscselect",
+						 "missing_miscselectmask",
+						 "missing_mrsigner",
+						 "missing_nextupdate",
+						 "missing_qeidentity",
+						 "missing_signature",
+						 "missing_version"};
+	static const char *const infos[] = {"",
+					    "_with_pceid",
+					    "NegativeCompSvn",
+					    "NegativeFloat",
+					    "NegativeIntegerOverflow",
+					    "NegativeIntegerWithSign",
+					    "NegativeInvalidIssueDate",
+					    "NegativeInvalidNextUpdate",
+					    "NegativeMissingNextUpdate",
+					    "NegativePceSvn",
+					    "NegativePropertyMissingLevel0",
+					    "NegativePropertyMissingLevel1",
+					    "NegativePropertyMissingLevel2",
+					    "NegativePropertyMissingLevel3",
+					    "NegativePropertyWrongTypeLevel0",
+					    "NegativePropertyWrongTypeLevel1",
+					    "NegativePropertyWrongTypeLevel2",
+					    "NegativePropertyWrongTypeLevel3",
+					    "NegativeSignature",
+					    "NegativeStringEscape"};
 	char name[128];
 	(void)state;
-	for (size_t i = 0; i < CS_LEN(missing); i++) {
-		(void)snprintf(name, sizeof name,
-			       "dcap/openenclave/qeidentity/qe_identity_missing_%s.json",
-			       missing[i]);
-		cs_arena_init(&arena, memory, sizeof memory);
-		assert_true(dcap_qe_identity_parse(&identity, given_file(name), &arena, NULL) !=
-			    CS_OK);
+	for (size_t i = 0; i < CS_LEN(identities); i++) {
+		(void)snprintf(name, sizeof name, "dcap/openenclave/qeidentity/qe_identity_%s.json",
+			       identities[i]);
+		assert_int_not_equal(read_qe_identity(given_file(name)), CS_OK);
 	}
-	for (size_t i = 0; i < CS_LEN(tcb); i++) {
-		(void)snprintf(name, sizeof name, "dcap/openenclave/tcbinfo/tcbInfoNegative%s.json",
-			       tcb[i]);
-		cs_arena_init(&arena, memory, sizeof memory);
-		assert_true(dcap_tcb_info_parse(&info, given_file(name), &arena, NULL) != CS_OK);
+	for (size_t i = 0; i < CS_LEN(infos); i++) {
+		(void)snprintf(name, sizeof name, "dcap/openenclave/tcbinfo/tcbInfo%s.json",
+			       infos[i]);
+		assert_int_not_equal(read_tcb_info(given_file(name)), CS_OK);
 	}
 }
 
@@ -545,6 +731,7 @@ int main(void)
 		cmocka_unit_test(test_bundles),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_before_the_recovery),
+		cmocka_unit_test(test_its_own_tcb_info),
 		cmocka_unit_test(test_oasis_sgx),
 		cmocka_unit_test(test_one_evidence_twice),
 		cmocka_unit_test(test_relaunch),
@@ -556,7 +743,9 @@ int main(void)
 		cmocka_unit_test(test_fields_of_the_layout),
 		cmocka_unit_test(test_wrong_collateral),
 		cmocka_unit_test(test_flipped_collateral),
-		cmocka_unit_test(test_bad_documents),
+		cmocka_unit_test(test_bad_tcb_info),
+		cmocka_unit_test(test_bad_qe_identity),
+		cmocka_unit_test(test_documents_of_version_1),
 		cmocka_unit_test(test_kept_collateral),
 		cmocka_unit_test(test_no_memory),
 	};

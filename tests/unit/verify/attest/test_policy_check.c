@@ -39,7 +39,8 @@ static void test_what_can_match(void **state)
 		ONE(VALUE("tpm", "measurement", B48)),
 		ONE(VALUE("tpm", "pcr0", B32)),
 		ONE(VALUE("tpm", "pcr23", B48)),
-		ONE(VALUE("tpm", "pcr7", B4 B4 B4 B4 B4)),
+		ONE(VALUE("tpm", "pcr7", B32 B32)),
+		ONE(VALUE("tpm", "pcr_digest", B48)),
 		ONE(VALUE("tdx", "nonce", B32)),
 		/* That simulated evidence is not accepted is said of the evidence. */
 		ONE(VALUE("simulated", "measurement", B32)),
@@ -68,6 +69,13 @@ static void test_what_never_matches(void **state)
 		{ONE(VALUE("tpm", "pcr00", B32)), "'pcr00'"},
 		{ONE(VALUE("tpm", "pcr1x", B32)), "'pcr1x'"},
 		{ONE(VALUE("tpm", "pcr", B32)), "'pcr'"},
+		/* SHA-1, which is refused wherever it stands, and no hash at all. */
+		{ONE(VALUE("tpm", "pcr7", B4 B4 B4 B4 B4)),
+		 "'pcr7' has 32, 48 or 64 bytes, here are 20"},
+		{ONE(VALUE("tpm", "pcr7", "00")), "'pcr7' has 32, 48 or 64 bytes, here are 1"},
+		{ONE(VALUE("snp", "pcr_digest", B4)),
+		 "'pcr_digest' has 32, 48 or 64 bytes, here are 4"},
+		{ONE(LEAST("tpm", "pcr0", B32, "pcr1", "4")), "'pcr1' is no number"},
 		{ONE(VALUE("tpm", "mr_enclave", B32)), "kind tpm says nothing of 'mr_enclave'"},
 		{ONE(VALUE("sgx", "mr_enclave", B32 B4)), "has 32 bytes, here are 36"},
 		{ONE(VALUE("sgx", "mr_enclave", B4)), "has 32 bytes, here are 4"},

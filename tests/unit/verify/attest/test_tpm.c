@@ -257,7 +257,8 @@ static void test_sha1(void **state)
 	json_object_set_new(json_object_get(json, "tpm_quote"), "message", json_string(encoded));
 	give(&given, json);
 	given_refuse(&given, "ak-trust quote-signature pcr-bank");
-	assert_string_equal(given.result.checks[given.result.check_count - 1].detail.text, "SHA-1");
+	assert_string_equal(given.result.checks[given.result.check_count - 1].detail.text,
+			    "the bank is of SHA-1, which is refused");
 	encoded = keep(CS_BASE64_SIZE(signature.n));
 	(void)cs_base64(encoded, signature, CS_BASE64);
 	json_object_set_new(json_object_get(json, "tpm_quote"), "signature", json_string(encoded));

@@ -3,6 +3,9 @@
 #include "core/json.h"
 #include "core/nistp.h"
 
+/* Of a whole lineage, each of whose manifests is kept. */
+#define MANIFESTS_SIZE (32u << 20)
+
 struct cs_buf scene_buf(size_t size_max)
 {
 	struct cs_buf buf;
@@ -18,7 +21,7 @@ struct scene *scene_new(void)
 	s->nistp = cs_nistp_new();
 	assert_non_null(s->sig);
 	assert_non_null(s->nistp);
-	cs_arena_init(&s->manifests, malloc(16u << 20), 16u << 20);
+	cs_arena_init(&s->manifests, malloc(MANIFESTS_SIZE), MANIFESTS_SIZE);
 	cs_arena_init(&s->arena, malloc(CLUSTER_ARENA_SIZE), CLUSTER_ARENA_SIZE);
 	s->now = (struct verify_time){SCENE_NOW, SCENE_NOW + 1};
 	for (unsigned i = 0; i < SCENE_ADMINISTRATORS; i++)
@@ -59,9 +62,10 @@ struct scene_build scene_build(char letter)
 static enum cs_err simulated(void *context, struct cs_buf *out, const uint8_t report_data[64],
 			     struct cs_why *why)
 {
-	const struct scene_build *build = context;
+	struct scene_build *build = context;
 	uint8_t data[64];
-	(void)why;
+	if (build->fails_at > 0 && --build->fails_at == 0)
+		return cs_fail(why, CS_ERR_UNAVAILABLE, "the hardware gives no evidence");
 	memcpy(data, report_data, sizeof data);
 	data[0] ^= build->tells_lies;
 	cs_put(out, cs_bytes(SIMULATED_MARK, sizeof SIMULATED_MARK));

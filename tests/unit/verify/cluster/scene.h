@@ -33,7 +33,8 @@ struct verify_time_answer *scene_time_answers(struct scene *scene, const struct 
 /* Which build a process is of: the simulated measurement. */
 struct scene_build {
 	uint8_t measurement[32];
-	bool tells_lies; /* about report data that it was not asked for */
+	bool tells_lies;   /* about report data that it was not asked for */
+	unsigned fails_at; /* so many evidences from now, one cannot be made; 0: none */
 };
 
 struct scene *scene_new(void);

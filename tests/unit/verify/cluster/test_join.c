@@ -176,6 +176,46 @@ static void roles_are_not_exchanged(void **state)
 	scene_free(s);
 }
 
+/* A lineage without anything insecure takes no peer that says of itself that something is missing. */
+static void an_insecure_peer_is_refused(void **state)
+{
+	(void)state;
+	struct scene_manifest text = scene_manifest();
+	text.secure = true;
+	struct scene *s = scene_new();
+	const struct cluster_manifest *m = scene_manifest_read(s, &text, NULL);
+	struct scene_build build = scene_build('g');
+	struct cluster_tools tools = scene_tools(s, &build);
+	struct cluster_guard a, b;
+	struct cluster_session client, server;
+	struct cs_buf hello = scene_buf(262144);
+	struct cs_why why;
+	struct cs_secret random = scene_random(s);
+	assert_false(m->insecure);
+	ok(cluster_guard_init(&a, m, &random));
+	random = scene_random(s);
+	ok(cluster_guard_init(&b, m, &random));
+	for (unsigned bit = 0; bit < 64; bit += 21) {
+		tools.tee.insecure_flags = (uint64_t)1 << bit;
+		scene_channel(&client, &server, &a.identity.key, &b.identity.key, 1);
+		hello = scene_buf(262144);
+		ok(cluster_guard_hello(&a, &client, &hello, &tools, &why));
+		assert_int_equal(
+			cluster_guard_meet(&b, &server, cs_buf_view(&hello), &tools, &s->now, &why),
+			CS_ERR_INSECURE_REFUSED);
+	}
+	/* Without flags it comes as far as its evidence, which is simulated. */
+	tools.tee.insecure_flags = 0;
+	scene_channel(&client, &server, &a.identity.key, &b.identity.key, 1);
+	hello = scene_buf(262144);
+	ok(cluster_guard_hello(&a, &client, &hello, &tools, &why));
+	assert_int_equal(
+		cluster_guard_meet(&b, &server, cs_buf_view(&hello), &tools, &s->now, &why),
+		CS_ERR_FORBIDDEN);
+	assert_non_null(strstr(why.text, "simulated"));
+	scene_free(s);
+}
+
 static void a_challenge_is_taken_once(void **state)
 {
 	(void)state;
@@ -411,6 +451,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_build_gets_nothing),
 		cmocka_unit_test(evidence_is_of_this_channel),
 		cmocka_unit_test(roles_are_not_exchanged),
+		cmocka_unit_test(an_insecure_peer_is_refused),
 		cmocka_unit_test(a_challenge_is_taken_once),
 		cmocka_unit_test(nothing_on_the_way_can_be_changed),
 		cmocka_unit_test(grants_are_for_one_request),

@@ -298,6 +298,23 @@ static void builds_roll_over_in_two_manifests(void **state)
 	scene_free(c->scene);
 }
 
+static void nothing_outlives_its_authority(void **state)
+{
+	(void)state;
+	const struct scene_manifest text = scene_manifest();
+	struct scene_cluster *c = scene_cluster_new(&text);
+	struct cluster_certificate seen;
+	/* As if it had not been made anew at half of its life. */
+	c->ks.certificate_until_s = SCENE_NOW + 100;
+	ok(scene_join(c, &c->worker, &c->worker_tools));
+	ok(cluster_trust_verify(&seen, cs_bytes(c->worker.certificate, c->worker.certificate_size),
+				&c->worker.trust, &c->scene->now, &c->why));
+	assert_int_equal(seen.not_after_s, SCENE_NOW + 100);
+	c->ks.certificate_until_s = SCENE_NOW - 1;
+	assert_int_equal(scene_join(c, &c->worker, &c->worker_tools), CS_ERR_EXPIRED);
+	scene_free(c->scene);
+}
+
 static void a_builds_time_ends(void **state)
 {
 	(void)state;
@@ -560,6 +577,7 @@ int main(void)
 		cmocka_unit_test(a_revoked_worker_is_out),
 		cmocka_unit_test(a_revocation_is_heard_between_two_grants),
 		cmocka_unit_test(builds_roll_over_in_two_manifests),
+		cmocka_unit_test(nothing_outlives_its_authority),
 		cmocka_unit_test(a_builds_time_ends),
 		cmocka_unit_test(state_comes_back),
 		cmocka_unit_test(a_state_that_was_put_back_is_found),
