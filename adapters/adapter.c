@@ -149,6 +149,14 @@ size_t adapter_others(struct adapter *adapter, struct adapter_header others[ADAP
 	return adapter->ops->others != NULL ? adapter->ops->others(adapter, others) : 0;
 }
 
+enum cs_err adapter_hand_evidence(struct adapter *adapter, size_t endpoint, struct cs_bytes bytes,
+				  adapter_done_fn *done, void *ctx)
+{
+	return adapter->ops->hand_evidence != NULL
+		       ? adapter->ops->hand_evidence(adapter, endpoint, bytes, done, ctx)
+		       : CS_ERR_UNSUPPORTED;
+}
+
 enum cs_err adapter_accept_reorg(struct adapter *adapter, const struct cs_hash *new_hash)
 {
 	return adapter->ops->accept_reorg != NULL ? adapter->ops->accept_reorg(adapter, new_hash)

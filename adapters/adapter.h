@@ -266,12 +266,23 @@ struct adapter_endpoint {
 	uint64_t unhedged;   /* late reads of its own that went nowhere else: budget, or nobody */
 };
 
+/* That validators signed two blocks of one height, for the nodes of their chain: which of the two branches is theirs nobody can say
+ * here. Each is a piece for adapter_hand_evidence; of a ledger CometBFT's LightClientAttackEvidence (spec/light-client/attacks). Views for
+ * the call. */
+struct adapter_evidence {
+	struct adapter_block_id other; /* the lowest block of the branch that was not reported */
+	struct cs_hash ours;           /* the one that was, of that height */
+	struct cs_bytes against_other; /* for nodes of our branch */
+	struct cs_bytes against_ours;  /* for nodes of the other one */
+};
+
 /* Called from the loop. head: the newest header changed (before its events are known). block: see
  * above. held: a reorganisation waits, or another one does; NULL: none does any more.
  * progress: after every stretch of blocks, events or none; the cursor is a view. stalled: no
  * new head for longer than it should take; 0 when it moves again. conflict: of a chain whose blocks are
  * never withdrawn, another block at a height that was reported, signed by its validators: for the
- * enclave to judge (adapter_others). Any of them may be NULL. */
+ * enclave to judge (adapter_others). evidence: what shows that to the chain's nodes, some blocks later; once
+ * for a branch. Any of them may be NULL. */
 struct adapter_listener {
 	void *ctx;
 	void (*head)(void *ctx, const struct adapter_header *head);
@@ -281,6 +292,7 @@ struct adapter_listener {
 	void (*held)(void *ctx, const struct adapter_reorg *reorg);
 	void (*stalled)(void *ctx, uint64_t stalled_ms);
 	void (*conflict)(void *ctx, const struct adapter_block_id *other);
+	void (*evidence)(void *ctx, const struct adapter_evidence *evidence);
 	void (*endpoint)(void *ctx, const struct adapter_endpoint *endpoint);
 };
 
@@ -564,6 +576,9 @@ struct adapter_ops {
 	bool (*hash_at)(struct adapter *adapter, uint64_t height, struct cs_hash *hash);
 	/* NULL: its blocks are withdrawn, and a conflict is none. */
 	size_t (*others)(struct adapter *adapter, struct adapter_header others[ADAPTER_OTHERS_MAX]);
+	/* NULL: its nodes take none. */
+	enum cs_err (*hand_evidence)(struct adapter *adapter, size_t endpoint,
+				     struct cs_bytes bytes, adapter_done_fn *done, void *ctx);
 	size_t (*endpoints)(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			    size_t count_max);
 	enum cs_err (*sign)(struct adapter *adapter, uint8_t **raw, size_t *raw_size,
@@ -676,6 +691,12 @@ bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *h
 /* What a conflict that was told is about: blocks of the other branch as light blocks, the lowest one
  * first; views until the next conflict. 0: there was none. */
 size_t adapter_others(struct adapter *adapter, struct adapter_header others[ADAPTER_OTHERS_MAX]);
+/* One piece of evidence to one endpoint, by its place among adapter_endpoints: OK when the node took it, or has it. INVALID: the node
+ * refuses it, why is its reason; other errors: it did not judge. At once NOT_FOUND: no such HTTP endpoint; UNSUPPORTED; MALFORMED and
+ * others: no evidence. */
+CS_NODISCARD enum cs_err adapter_hand_evidence(struct adapter *adapter, size_t endpoint,
+					       struct cs_bytes bytes, adapter_done_fn *done,
+					       void *ctx);
 /* Writes at most count_max, returns how many there are. */
 size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			 size_t count_max);

@@ -25,7 +25,8 @@ static void tell(struct adapter_follow *follow, const char *event, const char *w
 void adapter_follow_freeze(struct adapter_follow *follow)
 {
 	follow->frozen = true;
-	follow->ops->changed(follow->context); /* the evidence is sealed with the rest */
+	follow->ops->changed(follow->context);
+	follow->ops->seal(follow->context); /* the evidence with the rest */
 	tell(follow, "chain.frozen", ADAPTER_WHY_FROZEN);
 }
 

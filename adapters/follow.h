@@ -26,6 +26,8 @@ struct adapter_follow_ops {
 			    host_enclave_done *done, void *done_context);
 	/* The enclave's state is not the stored one any more. */
 	void (*changed)(void *context);
+	/* It froze: that is stored at once, so that no crash forgets it. */
+	void (*seal)(void *context);
 	/* There may be work. */
 	void (*wake)(void *context);
 	/* The chain stopped, beside the line in the log: "chain.frozen", "chain.diverged" or

@@ -79,6 +79,26 @@ static void on_conflict(void *ctx, const struct adapter_block_id *other)
 	adapter_follow_conflict(listen->follow, other);
 }
 
+struct evidence_write {
+	struct adapter_listen *listen;
+	const struct adapter_evidence *evidence;
+};
+
+static enum cs_err write_evidence(void *context)
+{
+	struct evidence_write *write = context;
+	return write->listen->ops->evidence(write->listen->context, write->evidence);
+}
+
+static void on_evidence(void *ctx, const struct adapter_evidence *evidence)
+{
+	struct adapter_listen *listen = ctx;
+	struct evidence_write write = {listen, evidence};
+	if (listen->ops->evidence &&
+	    listen->owner->write(listen->context, write_evidence, &write, NULL) != CS_OK)
+		log_warn("chain.evidence_not_stored", LOG_TEXT("chain", listen->config->id));
+}
+
 static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 {
 	const struct adapter_listen *listen = ctx;
@@ -288,6 +308,7 @@ enum cs_err adapter_listen_make(struct adapter_listen *listen,
 						  .held = on_held,
 						  .stalled = on_stalled,
 						  .conflict = on_conflict,
+						  .evidence = on_evidence,
 						  .endpoint = on_endpoint};
 	struct adapter_listen as = *listen;
 	size_t kind = 0;

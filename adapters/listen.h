@@ -16,6 +16,8 @@ struct adapter_listen_ops {
 	/* Inside a writer: what was written of blocks at and above this height, as if they had not
 	 * been. */
 	enum cs_err (*undo)(void *context, uint64_t from);
+	/* Inside a writer: what the chain's nodes are to be handed. NULL: it is not wanted. */
+	enum cs_err (*evidence)(void *context, const struct adapter_evidence *evidence);
 	/* Small things by name. NOT_FOUND; the bytes in the arena of `follow`. */
 	enum cs_err (*get)(void *context, const char *name, struct cs_bytes *value);
 	/* Inside a writer. */

@@ -4,6 +4,27 @@
 
 #include <string.h>
 
+static void print_evidence(const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *row = json_array_get(list, i);
+		const json_t *nodes = json_object_get(row, "nodes");
+		const json_t *node;
+		size_t taken = 0;
+		size_t k;
+		json_array_foreach(nodes, k, node) taken +=
+			json_is_true(json_object_get(node, "taken"));
+		printf("          evidence of height %lld: %zu of %zu nodes took it%s\n",
+		       cli_number_of(row, "height"), taken, json_array_size(nodes),
+		       json_is_null(json_object_get(row, "next_ms")) ? ""
+								     : "; it is handed over again");
+		json_array_foreach(nodes, k,
+				   node) if (!json_is_true(json_object_get(node, "taken")))
+			printf("            %s: %s\n", cli_text_of(node, "url"),
+			       cli_text_of(node, "why"));
+	}
+}
+
 static void print_chain(const json_t *chain)
 {
 	printf("chain     %s  head %lld  final %lld%s  cursor %lld  open transactions %lld\n",
@@ -15,6 +36,7 @@ static void print_chain(const json_t *chain)
 		printf("          FROZEN: %s\n", cli_text_of(chain, "frozen"));
 	if (json_is_string(json_object_get(chain, "conflict")))
 		printf("          evidence: GET %s\n", cli_text_of(chain, "conflict"));
+	print_evidence(json_object_get(chain, "evidence"));
 	const json_t *held = json_object_get(chain, "reorg_held");
 	if (json_is_object(held))
 		printf("          WAITS FOR AN OPERATOR: a reorganisation of %lld blocks from "

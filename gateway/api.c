@@ -75,6 +75,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 			    chain->follow.frozen
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
 				    : json_null());
+	json_object_set_new(json, "evidence", gateway_evidence_json(chain, false));
 	json_object_set_new(json, "open_transactions",
 			    host_json_u64(gateway_open_transactions(chain)));
 	json_object_set_new(json, "routes", routes_json(chain));
@@ -97,7 +98,7 @@ static void get_chains(void *context, struct host_http_exchange *exchange)
 
 /* ---- what froze a chain ---- */
 
-/* What the journal knows to be signed from the conflict's height on. */
+/* What the journal knows to be signed from the conflict's height on, and what the chain's nodes were told. */
 static enum cs_err add_signed(void *context, json_t *json, uint64_t height)
 {
 	static struct cs_hash ids[ADAPTER_CONFLICT_IDS_MAX + 1];
@@ -115,6 +116,7 @@ static enum cs_err add_signed(void *context, json_t *json, uint64_t height)
 			json_array_append_new(list, host_json_hash(&ids[k]));
 	}
 	json_object_set_new(json, "complete", json_boolean(complete));
+	json_object_set_new(json, "evidence", gateway_evidence_json(chain, true));
 	return CS_OK;
 }
 

@@ -329,6 +329,11 @@ static enum cs_err undo(void *context, uint64_t from)
 
 /* ---- starting ---- */
 
+static enum cs_err write_evidence(void *context, const struct adapter_evidence *evidence)
+{
+	return gateway_evidence_note(context, evidence);
+}
+
 static enum cs_err get(void *context, const char *name, struct cs_bytes *value)
 {
 	struct gateway *gateway = ((struct gateway_chain *)context)->gateway;
@@ -343,8 +348,11 @@ static enum cs_err put(void *context, const char *name, struct cs_bytes value)
 
 enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 {
-	static const struct adapter_listen_ops ops = {
-		.block = write_block, .undo = undo, .get = get, .put = put};
+	static const struct adapter_listen_ops ops = {.block = write_block,
+						      .undo = undo,
+						      .evidence = write_evidence,
+						      .get = get,
+						      .put = put};
 	const struct adapter_contracts contracts = {.gateway = chain->manifest->gateway};
 	chain->listen = (struct adapter_listen){.ops = &ops,
 						.owner = &gateway_owner,

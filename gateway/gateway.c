@@ -50,8 +50,10 @@ static void pump(void *context)
 	gateway_events_pump(gateway);
 	gateway_webhooks_pump(gateway);
 	gateway_peers_pump(gateway);
-	for (size_t i = 0; i < gateway->chain_count; i++)
+	for (size_t i = 0; i < gateway->chain_count; i++) {
 		gateway_proofs_keep(&gateway->chains[i]);
+		gateway_evidence_hand(&gateway->chains[i]);
+	}
 	if (!gateway->enclave_ready)
 		return;
 	for (size_t i = 0; i < gateway->chain_count; i++) {

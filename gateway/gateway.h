@@ -193,6 +193,9 @@ struct gateway_chain {
 	struct gateway_keeper keeper;
 	struct gateway_hurried hurry;
 	struct gateway_client_wait client_wait;
+	/* of evidence.c */
+	bool evidence_busy;
+	uint64_t evidence_after_ms; /* monotonic */
 	/* of unrouted.c */
 	bool unrouted_busy;
 	uint64_t unrouted_after_ms; /* monotonic; UINT64_MAX: with the next route */
@@ -585,6 +588,15 @@ bool gateway_peers_fit(const struct gateway *gateway, const struct gateway_peer 
 		       size_t count);
 /* The peers of gateway->config, loaded into fresh in their order; every route's too. */
 void gateway_peers_replace(struct gateway *gateway, struct gateway_peer *fresh, size_t count);
+
+/* ---- evidence.c: for the nodes of a chain that was signed twice ---- */
+/* Keeps it, up to a number of branches. Inside a writer. */
+CS_NODISCARD enum cs_err gateway_evidence_note(struct gateway_chain *chain,
+					       const struct adapter_evidence *evidence);
+/* A round of what is due, endpoint by endpoint. After a flush of the journal. */
+void gateway_evidence_hand(struct gateway_chain *chain);
+/* What became of each; with_pieces: and what an operator can hand over himself. */
+json_t *gateway_evidence_json(const struct gateway_chain *chain, bool with_pieces);
 
 /* ---- unrouted.c: messages for destinations to which no route goes yet ---- */
 /* Remembers where one lies, up to a number of destinations. Inside a writer. */

@@ -69,6 +69,14 @@ static const char *const migrations[] = {
 	"CREATE TABLE held(n INTEGER PRIMARY KEY, peer TEXT NOT NULL, instance TEXT NOT NULL,"
 	" ours BLOB NOT NULL, remote BLOB NOT NULL, item TEXT NOT NULL) STRICT;"
 	"CREATE INDEX held_peer ON held(peer, instance, ours, remote);",
+	/* What is handed to the nodes of a chain that was signed twice, and what they said. */
+	"CREATE TABLE evidence(n INTEGER PRIMARY KEY, chain BLOB NOT NULL, height INTEGER NOT NULL,"
+	" other BLOB NOT NULL, ours BLOB NOT NULL, against_other BLOB NOT NULL,"
+	" against_ours BLOB NOT NULL, found_ms INTEGER NOT NULL, tries INTEGER NOT NULL,"
+	" next_ms INTEGER NOT NULL, UNIQUE(chain, other)) STRICT;"
+	"CREATE TABLE evidence_nodes(evidence INTEGER NOT NULL REFERENCES evidence(n),"
+	" url TEXT NOT NULL, taken INTEGER NOT NULL, against BLOB NOT NULL, why TEXT NOT NULL,"
+	" time_ms INTEGER NOT NULL, PRIMARY KEY(evidence, url)) STRICT, WITHOUT ROWID;",
 };
 
 /* The numbers that the conditions of indices and queries name. */

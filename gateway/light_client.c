@@ -26,6 +26,13 @@ static void changed(void *context)
 	gateway_enclave_changed(chain->gateway);
 }
 
+static void seal(void *context)
+{
+	const struct gateway_chain *chain = context;
+	if (ledger_clock_seals(chain->gateway->clock))
+		gateway_enclave_export(chain->gateway, NULL, NULL);
+}
+
 static void wake(void *context)
 {
 	const struct gateway_chain *chain = context;
@@ -114,6 +121,7 @@ void gateway_follow_init(struct gateway_chain *chain)
 	static const struct adapter_follow_ops ops = {.ready = is_ready,
 						      .call = call,
 						      .changed = changed,
+						      .seal = seal,
 						      .wake = wake,
 						      .tell = tell,
 						      .hold = hold};

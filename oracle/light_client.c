@@ -26,6 +26,13 @@ static void changed(void *context)
 	oracle_enclave_changed(chain->oracle);
 }
 
+static void seal(void *context)
+{
+	const struct oracle_chain *chain = context;
+	if (ledger_clock_seals(chain->oracle->clock))
+		oracle_enclave_export(chain->oracle, NULL, NULL);
+}
+
 static void wake(void *context)
 {
 	const struct oracle_chain *chain = context;
@@ -35,7 +42,7 @@ static void wake(void *context)
 void oracle_follow_init(struct oracle_chain *chain)
 {
 	static const struct adapter_follow_ops ops = {
-		.ready = is_ready, .call = call, .changed = changed, .wake = wake};
+		.ready = is_ready, .call = call, .changed = changed, .seal = seal, .wake = wake};
 	chain->follow =
 		(struct adapter_follow){.ops = &ops,
 					.context = chain,

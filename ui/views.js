@@ -148,7 +148,7 @@ function routeRow(status, chain, way) {
 		h('td', {}, peers.map((p) => h('span', { class: 'peer' }, `${p.name}: ${p.reachable ? 'reachable' : 'away'}${p.waiting > 0 ? `, ${p.waiting} waiting` : ''}`))));
 }
 
-const DONE = { 'chain.reorg': 'blocks taken back', 'chain.diverged': 'another history', 'chain.frozen': 'frozen', 'chain.reorg_held': 'waits for an operator', 'request.failed': 'request failed',
+const DONE = { 'chain.reorg': 'blocks taken back', 'chain.diverged': 'another history', 'chain.frozen': 'frozen', 'chain.reorg_held': 'waits for an operator', 'chain.evidence': 'evidence', 'request.failed': 'request failed',
 	'message.refused': 'held up', 'peer.attested': 'a peer’s enclave', 'ledger.conflict': 'contradicted', 'ledger.registration': 'a registration', message: '' };
 
 const eventRow = (event) => h('li', { 'data-key': event.cursor }, clock(event.time_ms), ' ',

@@ -139,6 +139,7 @@ static void comet_free(struct adapter *adapter)
 	comet_submit_free(comet->submit);
 	adapter_hint_free(comet->hint);
 	comet_witness_free(comet->witness);
+	comet_evidence_free(comet->evidence);
 	comet_watch_free(comet->watch);
 	adapter_rpc_free(comet->nodes.rpc);
 	adapter_later_free(comet->later);
@@ -206,6 +207,7 @@ static const struct adapter_ops ops = {
 	.receipt = comet_receipt,
 	.hash_at = hash_at,
 	.others = comet_others,
+	.hand_evidence = comet_hand_evidence,
 	.endpoints = endpoints,
 	.sign = comet_sign,
 	.counters = get_counters,
@@ -247,6 +249,7 @@ static void make_parts(struct comet *comet)
 	comet->watch = comet_watch_new(comet);
 	comet->rescan = comet_rescan_new(comet);
 	comet->witness = comet_witness_new(comet);
+	comet->evidence = comet_evidence_new(comet);
 }
 
 enum cs_err adapter_cometbft_new(struct adapter **adapter, struct host_loop *loop,

@@ -9,6 +9,8 @@
 #include "adapters/adapter.h"
 #include "adapters/hedge.h"
 
+#include <jansson.h>
+
 struct host_loop;
 
 #define ADAPTER_COMETBFT_ENDPOINTS_MAX 8
@@ -51,5 +53,9 @@ CS_NODISCARD enum cs_err adapter_cometbft_new(struct adapter **adapter, struct h
 					      const struct adapter_cometbft_config *config,
 					      const struct adapter_listener *listener,
 					      struct cs_why *why);
+
+/* For people, of one of the two in an adapter_evidence: {"against": hash of the block, "common_height", "validators": the addresses of the
+ * guilty, "evidence": what broadcast_evidence takes}. NULL: it is none. */
+json_t *adapter_cometbft_evidence_json(struct cs_bytes bytes);
 
 #endif

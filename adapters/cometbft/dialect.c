@@ -17,6 +17,11 @@ static const struct {
 } rules[] = {
 	{"tx already exists in cache", ADAPTER_RPC_KNOWN},
 	{"already in the mempool", ADAPTER_RPC_KNOWN},
+	/* broadcast_evidence: our engine says of what a block carried what CometBFT keeps to itself */
+	{"evidence that a block carried before", ADAPTER_RPC_KNOWN},
+	{"too much evidence at once", ADAPTER_RPC_LIMIT},
+	{"failed to add evidence", ADAPTER_RPC_INVALID},
+	{"evidence.ValidateBasic failed", ADAPTER_RPC_INVALID},
 	{"must be less than or equal to the current", ADAPTER_RPC_STATE},
 	{"is not available", ADAPTER_RPC_STATE},
 	{"could not find", ADAPTER_RPC_STATE},

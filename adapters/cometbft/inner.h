@@ -14,6 +14,7 @@ struct comet_watch;
 struct comet_rescan;
 struct comet_submit;
 struct comet_witness;
+struct comet_evidence;
 
 struct comet {
 	struct adapter base;
@@ -28,6 +29,7 @@ struct comet {
 	struct comet_rescan *rescan;
 	struct comet_submit *submit;
 	struct comet_witness *witness;
+	struct comet_evidence *evidence;
 	struct adapter_counters counters;
 	bool ending;
 };
@@ -126,6 +128,18 @@ void comet_witness_look(struct comet_witness *witness);
 void comet_witness_examine(struct comet_witness *witness, size_t endpoint,
 			   struct comet_header *other);
 size_t comet_others(struct adapter *adapter, struct adapter_header others[ADAPTER_OTHERS_MAX]);
+
+/* ---- evidence.c: what shows the chain's nodes that two branches were signed ---- */
+struct comet_evidence *comet_evidence_new(struct comet *comet);
+void comet_evidence_free(struct comet_evidence *evidence);
+/* An endpoint shows another branch, this is its lowest block: the listener gets evidence as soon as what it takes is there,
+ * once for each such block. One branch at a time: another one is told again. */
+void comet_evidence_want(struct comet_evidence *evidence, size_t endpoint,
+			 struct comet_header *other);
+/* A head was reported. */
+void comet_evidence_look(struct comet_evidence *evidence);
+enum cs_err comet_hand_evidence(struct adapter *adapter, size_t endpoint, struct cs_bytes bytes,
+				adapter_done_fn *done, void *ctx);
 
 /* ---- rescan.c: the reconciler, and rescans that somebody asks for ---- */
 struct comet_rescan *comet_rescan_new(struct comet *comet);

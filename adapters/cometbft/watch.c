@@ -439,6 +439,7 @@ static void take_verified(struct comet_watch *watch)
 	drop_chunk(watch);
 	tell_head(watch);
 	comet_witness_look(watch->comet->witness);
+	comet_evidence_look(watch->comet->evidence);
 	go_on(watch);
 }
 

@@ -101,9 +101,10 @@ static void tell(struct look *look)
 	look->pause_until_ms = host_now_ms() + CONFLICT_PAUSE_MS;
 	adapter_rpc_diverged(comet->nodes.rpc, look->endpoint,
 			     "another signed block at a height that was reported");
-	end(look);
 	if (comet->listener.conflict != NULL)
 		comet->listener.conflict(comet->listener.ctx, &id);
+	comet_evidence_want(comet->evidence, look->endpoint, look->lowest);
+	end(look);
 }
 
 /* Without it the lowest block alone is shown. */

@@ -166,12 +166,6 @@ static enum cs_err parse_params(struct cmt_params *params, const json_t *root, s
 
 /* ---- genesis ---- */
 
-json_t *node_key_json(const struct cs_ed25519_key *key)
-{
-	return json_pack("{ssso}", "type", KEY_TYPE, "value",
-			 cometbft_json_base64(CS_BYTES_OF(key->b)));
-}
-
 static enum cs_err parse_validator(struct node_genesis *genesis, size_t i, const json_t *root,
 				   struct cs_why *why)
 {
@@ -291,7 +285,7 @@ json_t *node_genesis_json(const struct node_genesis *g)
 			validators,
 			json_pack("{sosososs}", "address",
 				  cometbft_json_hex(CS_BYTES_OF(g->validators[i].address.b)),
-				  "pub_key", node_key_json(&g->validators[i].key), "power",
+				  "pub_key", cometbft_json_key(&g->validators[i].key), "power",
 				  cometbft_json_number(g->validators[i].power), "name",
 				  g->names[i]));
 	json_t *root = json_pack("{sosososososo}", "genesis_time", cometbft_json_time(g->time),

@@ -4,7 +4,7 @@
 #ifndef NODE_CHAIN_FILES_H
 #define NODE_CHAIN_FILES_H
 
-#include "host/cometbft_text.h"
+#include "host/cometbft_values.h"
 #include "relay_state/bft/state.h"
 
 /* A genesis with an application's state of some size. */
@@ -39,7 +39,6 @@ void node_genesis_done(struct node_genesis *genesis);
 /* As the RPC shows it and the file holds it. */
 json_t *node_genesis_json(const struct node_genesis *genesis);
 json_t *node_params_json(const struct cmt_params *params);
-json_t *node_key_json(const struct cs_ed25519_key *key);
 
 struct node_key {
 	struct cs_secret secret;

@@ -279,7 +279,7 @@ enum cs_err node_command_show_validator(const struct node_command *command, stru
 	if ((command->identity == NULL) != (command->account == NULL))
 		return cs_fail(why, CS_ERR_MISSING_FIELD, "--register and --account go together");
 	CS_TRY(load_key(&key, command->home, "config/priv_validator_key.json", why));
-	json_t *root = node_key_json(&key.key);
+	json_t *root = cometbft_json_key(&key.key);
 	char *text = cometbft_json_dump(root, 0);
 	if (command->identity == NULL)
 		(void)puts(text);

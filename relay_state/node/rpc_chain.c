@@ -82,15 +82,17 @@ static void answer_block(struct rpc_call *call, int64_t height)
 {
 	struct rpc_block b;
 	if (load(call, &b, height))
-		rpc_result(call, json_pack("{soso}", "block_id", rpc_json_block_id(&b.stored.id),
-					   "block", rpc_json_block(&b.block)));
+		rpc_result(call,
+			   json_pack("{soso}", "block_id", cometbft_json_block_id(&b.stored.id),
+				     "block", rpc_json_block(&b.block)));
 }
 
 static void answer_header(struct rpc_call *call, int64_t height)
 {
 	struct rpc_block b;
 	if (load(call, &b, height))
-		rpc_result(call, json_pack("{so}", "header", rpc_json_header(&b.block.header)));
+		rpc_result(call,
+			   json_pack("{so}", "header", cometbft_json_header(&b.block.header)));
 }
 
 void rpc_run_block(struct rpc_call *call)
@@ -130,7 +132,8 @@ void rpc_run_block_by_hash(struct rpc_call *call)
 	if (found > 0)
 		answer_block(call, height);
 	else if (found == 0)
-		rpc_result(call, json_pack("{sosn}", "block_id", rpc_json_block_id(&nil), "block"));
+		rpc_result(call,
+			   json_pack("{sosn}", "block_id", cometbft_json_block_id(&nil), "block"));
 }
 
 void rpc_run_header_by_hash(struct rpc_call *call)
@@ -145,9 +148,9 @@ void rpc_run_header_by_hash(struct rpc_call *call)
 
 static json_t *json_meta(const struct rpc_block *b)
 {
-	return json_pack("{sosososo}", "block_id", rpc_json_block_id(&b->stored.id), "block_size",
-			 cometbft_json_number((int64_t)b->stored.block.n), "header",
-			 rpc_json_header(&b->block.header), "num_txs",
+	return json_pack("{sosososo}", "block_id", cometbft_json_block_id(&b->stored.id),
+			 "block_size", cometbft_json_number((int64_t)b->stored.block.n), "header",
+			 cometbft_json_header(&b->block.header), "num_txs",
 			 cometbft_json_number((int64_t)b->block.tx_count));
 }
 
@@ -199,8 +202,8 @@ void rpc_run_commit(struct rpc_call *call)
 	    cmt_extended_commit_decode(&seen, b.stored.commit, &call->rpc->arena, &why) != CS_OK)
 		return rpc_refuse(call, "the commit of height %" PRId64 " does not read", height);
 	rpc_result(call, json_pack("{s{soso}sb}", "signed_header", "header",
-				   rpc_json_header(&b.block.header), "commit",
-				   rpc_json_commit(commit), "canonical", (int)canonical));
+				   cometbft_json_header(&b.block.header), "commit",
+				   cometbft_json_commit(commit), "canonical", (int)canonical));
 }
 
 /* ---- lists in pages ---- */
@@ -264,7 +267,7 @@ void rpc_run_validators(struct rpc_call *call)
 		return;
 	json_t *list = json_array();
 	for (int64_t i = page.skip; i < page.skip + page.per_page && i < (int64_t)set->count; i++)
-		(void)json_array_append_new(list, rpc_json_validator(&set->list[i]));
+		(void)json_array_append_new(list, cometbft_json_validator(&set->list[i]));
 	rpc_result(call, json_pack("{sosososo}", "block_height", cometbft_json_number(height),
 				   "validators", list, "count",
 				   cometbft_json_number((int64_t)json_array_size(list)), "total",
@@ -324,7 +327,7 @@ void rpc_run_block_results(struct rpc_call *call)
 			     or_null(rpc_json_events(&r.events)), "validator_updates",
 			     rpc_json_updates(&r.validator_updates), "consensus_param_updates",
 			     rpc_json_consensus_params(r.consensus_param_updates), "app_hash",
-			     rpc_json_bytes(r.app_hash)));
+			     cometbft_json_bytes(r.app_hash)));
 }
 
 /* ---- transactions ---- */
@@ -547,7 +550,7 @@ void rpc_run_block_search(struct rpc_call *call)
 		if (rpc_load_block(call, &b, hits[i].height) == CS_OK)
 			(void)json_array_append_new(blocks,
 						    json_pack("{soso}", "block_id",
-							      rpc_json_block_id(&b.stored.id),
+							      cometbft_json_block_id(&b.stored.id),
 							      "block", rpc_json_block(&b.block)));
 		cs_arena_rewind(&call->rpc->arena, mark);
 	}

@@ -141,12 +141,13 @@ static void publish_block(struct rpc_events *e, const struct node_applied *a)
 	if (is_wanted(e, "NewBlock"))
 		publish_as(e, "NewBlock", "NewBlock",
 			   json_pack("{sososo}", "block", rpc_json_block(a->block), "block_id",
-				     rpc_json_block_id(&a->id), "result_finalize_block",
+				     cometbft_json_block_id(&a->id), "result_finalize_block",
 				     json_finalized(a->results)),
 			   events);
 	if (is_wanted(e, "NewBlockHeader"))
 		publish_as(e, "NewBlockHeader", "NewBlockHeader",
-			   json_pack("{so}", "header", rpc_json_header(&a->block->header)), NULL);
+			   json_pack("{so}", "header", cometbft_json_header(&a->block->header)),
+			   NULL);
 	if (is_wanted(e, "NewBlockEvents"))
 		publish_as(e, "NewBlockEvents", "NewBlockEvents",
 			   json_pack("{sososo}", "height",
@@ -158,7 +159,7 @@ static void publish_block(struct rpc_events *e, const struct node_applied *a)
 		publish_as(e, "NewEvidence", "NewEvidence",
 			   json_pack("{soso}", "height",
 				     cometbft_json_number(a->block->header.height), "evidence",
-				     rpc_json_evidence(&a->block->evidence[i])),
+				     cometbft_json_evidence(&a->block->evidence[i])),
 			   NULL);
 }
 
@@ -172,7 +173,7 @@ static void publish_updates(struct rpc_events *e, const struct node_applied *a)
 			continue;
 		memcpy(key.b, updates->items[i].pub_key.bytes.p, sizeof key.b);
 		struct cmt_validator validator = cmt_validator_of(&key, updates->items[i].power);
-		(void)json_array_append_new(list, rpc_json_validator(&validator));
+		(void)json_array_append_new(list, cometbft_json_validator(&validator));
 	}
 	publish_as(e, "ValidatorSetUpdates", "ValidatorSetUpdates",
 		   json_pack("{so}", "validator_updates", list), NULL);
@@ -335,7 +336,7 @@ static void on_effect(void *context, const struct bft_effect *effect)
 		return;
 	if (bft_message_decode(&message, event.bytes) == CS_OK && message.type == BFT_MESSAGE_VOTE)
 		publish_as(e, "Vote", "Vote",
-			   json_pack("{so}", "Vote", rpc_json_vote(&message.vote)), NULL);
+			   json_pack("{so}", "Vote", cometbft_json_vote(&message.vote)), NULL);
 }
 
 /* ---- subscriptions ---- */

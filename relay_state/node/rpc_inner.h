@@ -4,6 +4,7 @@
 #ifndef NODE_RPC_INNER_H
 #define NODE_RPC_INNER_H
 
+#include "host/cometbft_values.h"
 #include "host/http_server.h"
 #include "host/ws_server.h"
 #include "relay_state/node/rpc.h"
@@ -101,14 +102,8 @@ struct node_rpc {
 };
 
 /* ---- JSON, new references ---- */
-json_t *rpc_json_block_id(const struct cmt_block_id *id);
-json_t *rpc_json_header(const struct cmt_header *header);
-json_t *rpc_json_commit(const struct cmt_commit *commit);
 json_t *rpc_json_block(const struct cmt_block *block);
 json_t *rpc_json_txs(const struct cs_bytes *txs, size_t count);
-json_t *rpc_json_validator(const struct cmt_validator *validator);
-json_t *rpc_json_vote(const struct cmt_vote *vote);
-json_t *rpc_json_evidence(const struct cmt_evidence *evidence);
 json_t *rpc_json_events(const struct abci_events *events);
 /* With every field, as jsonpb writes it; without what is empty, as struct tags have it. */
 json_t *rpc_json_tx_result(const struct abci_tx_result *result);
@@ -120,7 +115,5 @@ json_t *rpc_json_proof(const struct cmt_proof *proof);
 /* "RoundStepPropose" and CometBFT's number of it. */
 const char *rpc_step_name(enum bft_step_name step);
 int rpc_step_number(enum bft_step_name step);
-/* NULL for what Go would hold as nil. */
-json_t *rpc_json_bytes(struct cs_bytes bytes);
 
 #endif

@@ -93,7 +93,7 @@ static json_t *json_validator_info(const struct node_rpc *rpc)
 	if (at != SIZE_MAX)
 		power = set->list[at].power;
 	return json_pack("{sososo}", "address", cometbft_json_hex(CS_BYTES_OF(key->address.b)),
-			 "pub_key", node_key_json(&key->key), "voting_power",
+			 "pub_key", cometbft_json_key(&key->key), "voting_power",
 			 cometbft_json_number(power));
 }
 
@@ -160,8 +160,8 @@ static json_t *json_proof_ops(const struct abci_proof_ops *proof)
 		(void)json_array_append_new(
 			ops,
 			json_pack("{sososo}", "type", cometbft_json_text(proof->ops.items[i].type),
-				  "key", rpc_json_bytes(proof->ops.items[i].key), "data",
-				  rpc_json_bytes(proof->ops.items[i].data)));
+				  "key", cometbft_json_bytes(proof->ops.items[i].key), "data",
+				  cometbft_json_bytes(proof->ops.items[i].data)));
 	return json_pack("{so}", "ops", ops);
 }
 
@@ -175,8 +175,8 @@ static void on_query(void *context, enum cs_err err, const char *why,
 	json_t *answer = json_pack(
 		"{sIsosososososososo}", "code", (json_int_t)r->code, "log",
 		cometbft_json_text(r->log), "info", cometbft_json_text(r->info), "index",
-		cometbft_json_number(r->index), "key", rpc_json_bytes(r->key), "value",
-		rpc_json_bytes(r->value), "proofOps", json_proof_ops(r->proof_ops), "height",
+		cometbft_json_number(r->index), "key", cometbft_json_bytes(r->key), "value",
+		cometbft_json_bytes(r->value), "proofOps", json_proof_ops(r->proof_ops), "height",
 		cometbft_json_number(r->height), "codespace", cometbft_json_text(r->codespace));
 	rpc_result(call, json_pack("{so}", "response", answer));
 }

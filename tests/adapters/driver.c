@@ -152,6 +152,12 @@ static void on_conflict(void *ctx, const struct adapter_block_id *id)
 			list));
 }
 
+static void on_evidence(void *ctx, const struct adapter_evidence *evidence)
+{
+	(void)ctx;
+	print(driver_evidence_json(evidence));
+}
+
 static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 {
 	(void)ctx;
@@ -604,6 +610,9 @@ static enum cs_err begin(const char *what, const json_t *command, struct request
 				     plain_done, request);
 	else if (strcmp(what, "send_raw") == 0)
 		err = adapter_send_raw(adapter, data, plain_done, request);
+	else if (strcmp(what, "hand_evidence") == 0)
+		err = adapter_hand_evidence(adapter, (size_t)number(command, "endpoint"), data,
+					    plain_done, request);
 	free(memory);
 	return err;
 }
@@ -705,6 +714,7 @@ static void open_adapter(const json_t *json)
 						  .held = on_held,
 						  .stalled = on_stalled,
 						  .conflict = on_conflict,
+						  .evidence = on_evidence,
 						  .endpoint = on_endpoint};
 	struct adapter_cursor cursor = {.count = 0};
 	struct cs_why why = {""};

@@ -1,5 +1,6 @@
 #include "tests/adapters/driver_events.h"
 
+#include "adapters/cometbft/cometbft.h"
 #include "adapters/evm/json.h"
 
 static json_t *json_request(const struct adapter_oracle_request *request)
@@ -118,4 +119,23 @@ json_t *driver_event_json(const struct adapter_event *event)
 		break;
 	}
 	return json;
+}
+
+static json_t *json_piece(struct cs_bytes bytes)
+{
+	json_t *piece = adapter_cometbft_evidence_json(bytes);
+
+	cs_assert(piece != NULL);
+	json_object_set_new(piece, "bytes", host_json_hex(bytes));
+	return piece;
+}
+
+json_t *driver_evidence_json(const struct adapter_evidence *evidence)
+{
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "event", "evidence", "height",
+			 (json_int_t)evidence->other.height, "other",
+			 host_json_hash(&evidence->other.hash), "ours",
+			 host_json_hash(&evidence->ours), "against_other",
+			 json_piece(evidence->against_other), "against_ours",
+			 json_piece(evidence->against_ours));
 }

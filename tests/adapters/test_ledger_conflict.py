@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.ledger_driver import LedgerDriver
-from adapters.proxies import RpcProxy
+from adapters.ledger_driver import TIMEOUT_S, LedgerDriver, LedgerGateway
+from adapters.proxies import Cut, RpcProxy
 from ledger.fork import Fork, keys_of
+from lib.ledger_kinds import UnderCometbft
+from lib.rpc import RpcError, wait_for
 
 
 @pytest.fixture
@@ -121,3 +123,99 @@ def test_another_branch_alone_is_not_followed(ledger, proxy):
     with LedgerDriver(ledger, http=[proxy.url], ws=[], cursor=cursor) as driver:
         driver.wait_for(lambda: driver.lies() >= 2)
         assert not reported(driver) and not conflicts(driver)
+
+
+# ---- what the chain's nodes are told ----
+
+def evidence_of(driver) -> dict:
+    return driver.wait(lambda e: e["event"] == "evidence")
+
+
+def hand(driver, piece: dict, endpoint: int = 0) -> dict:
+    return driver.ask("hand_evidence", endpoint=endpoint, data=piece["bytes"])
+
+
+def carried(rpc, since: int) -> list[dict]:
+    """By blocks, from a height on."""
+    return [one for h in range(since, rpc.block_number() + 1) for one in rpc.ask("block", height=str(h))["block"]["evidence"]["evidence"]]
+
+
+@pytest.mark.parametrize("changes", ["app_hash", "data_hash"])
+def test_evidence_that_the_nodes_take(ledger, proxy, changes):
+    """Of another state who signed it is guilty, of another block who signed both. The node takes it, has it, and a block carries it."""
+    rpc = ledger.chain.rpc
+    with LedgerDriver(ledger, http=[ledger.chain.url, proxy.url], ws=[]) as driver:
+        begin = driver.catch_up() + 1
+        fork = fork_of(ledger, [0, 1, 3], begin, changes=changes)
+        rpc.wait_blocks(7)
+        proxy.after = fork.answer
+        evidence = evidence_of(driver)
+        other, ours = evidence["against_other"], evidence["against_ours"]
+        assert evidence["height"] == begin and evidence["other"] == other["against"] == fork.hash(begin)
+        assert evidence["ours"] == ours["against"] == rpc.header(begin)[0]
+        both = signers_of(fork.block(begin)) & signers_of(rpc.ask("commit", height=str(begin)))
+        lunatic = changes == "app_hash"
+        assert set(other["validators"]) == (signers_of(fork.block(begin)) if lunatic else both)
+        assert other["common_height"] == (begin - 1 if lunatic else begin)
+        assert other["evidence"]["type"] == "tendermint/LightClientAttackEvidence"
+        since = rpc.block_number()
+        # Its own branch's block is no attack: the node says so, and stays as well as it was.
+        refused = hand(driver, ours)
+        assert refused["err"] == "invalid" and "the chain's own block" in refused["why"]
+        assert hand(driver, other)["err"] == "ok" == hand(driver, other)["err"]
+        assert hand(driver, other, 1)["err"] == "ok"
+        wait_for(lambda: carried(rpc, since), TIMEOUT_S, "a block with the evidence")
+        assert carried(rpc, since) == [other["evidence"]]
+        # It is known still, though no block will take it again.
+        assert hand(driver, other)["err"] == "ok"
+        assert driver.lies() == 0 and driver.endpoints()[0]["state"] == "ok"
+        driver.wait_messages(ledger.say(b"after the evidence"))
+        assert len([e for e in driver.events if e["event"] == "evidence"]) == 1
+
+
+def test_evidence_that_cannot_be_handed_over(ledger):
+    with LedgerDriver(ledger, ws=[]) as driver:
+        driver.catch_up()
+        none = {"0x": "truncated", "0x00": "malformed", "0x0a00": "missing-field", "0x1200": "missing-field", "0x" + "ff" * 64: "overflow"}
+        assert {data: hand(driver, {"bytes": data})["err"] for data in none} == none
+        assert hand(driver, {"bytes": "0x1200"}, 1)["err"] == "not-found"
+
+
+def cut(calls: list[dict]) -> None:
+    raise Cut
+
+
+def test_evidence_for_a_node_that_is_down(ledger, proxy):
+    """It did not judge: that is no refusal."""
+    with LedgerDriver(ledger, http=[ledger.chain.url, proxy.url], ws=[]) as driver:
+        fork = fork_of(ledger, [0, 1, 3], several_blocks(driver) - 2)
+        proxy.after = fork.answer
+        piece = evidence_of(driver)["against_other"]
+        proxy.before = cut
+        assert hand(driver, piece, 1)["err"] == "unavailable"
+
+
+def test_evidence_under_a_real_cometbft(tmp_path):
+    """Its only validator signed both. CometBFT takes what is against the other branch, knows it when it comes again, carries it as it was
+    given, and refuses what is against its own block."""
+    with UnderCometbft(tmp_path, "adapter-2") as chain, RpcProxy(chain.url) as proxy:
+        gateway = LedgerGateway(chain)
+        with LedgerDriver(gateway, http=[chain.url, proxy.url], ws=[]) as driver:
+            begin = driver.catch_up() + 1
+            fork = Fork(chain.rpc, keys_of([chain.net.nodes[0].home]), begin)
+            chain.rpc.wait_blocks(4)
+            proxy.after = fork.answer
+            evidence = evidence_of(driver)
+            since = chain.rpc.block_number()
+            other, ours = evidence["against_other"], evidence["against_ours"]
+            refused = hand(driver, ours)
+            assert refused["err"] == "invalid" and "failed to add evidence" in refused["why"]
+            # What people are shown is what they can post, and the node looks at it.
+            value = other["evidence"]["value"]
+            with pytest.raises(RpcError, match="voting power"):
+                chain.rpc.ask("broadcast_evidence", evidence={**other["evidence"], "value": {**value, "TotalVotingPower": "11"}})
+            assert hand(driver, other)["err"] == "ok" == hand(driver, other)["err"]
+            wait_for(lambda: carried(chain.rpc, since), TIMEOUT_S, "a block with the evidence")
+            assert carried(chain.rpc, since) == [other["evidence"]]
+            assert hand(driver, other)["err"] == "ok"
+            chain.rpc.ask("broadcast_evidence", evidence=other["evidence"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sqlite3
 import sys
 
 import pytest
 
-from adapters.proxies import RpcProxy, twist
+from adapters.proxies import Cut, Raw, RpcProxy, twist
 from ledger import forge
 from ledger.fork import Fork, keys_of
 from lib import abi, ledger, ledger_kinds
@@ -20,13 +21,16 @@ sys.path.insert(0, str(ROOT / "tools"))
 import envelope_vectors as envelope  # noqa: E402
 
 NOT_SIGNED = ("observed", "final")
+BOND = 5_000_000
 
 
 class Between(World):
     """The first ledger has four validators, three of which are there; its gateway asks two nodes, and somebody stands before each."""
 
+    bond = 0
+
     def start_chains(self) -> None:
-        self.chains.append(ledger_kinds.Validators(self.folder / "chain1", "caisson-demo-1", 4, away=1))
+        self.chains.append(ledger_kinds.Validators(self.folder / "chain1", "caisson-demo-1", 4, away=1, bond=self.bond))
         self.chains.append(ledger.Ledger(self.folder / "chain2", "caisson-demo-2"))
 
     def write_gateways(self) -> None:
@@ -219,16 +223,54 @@ def test_an_old_head(world):
     assert stalled_s(world) == 0
 
 
+class Bonded(Between):
+    """Who misbehaves there is out."""
+
+    bond = BOND
+
+
+def hears_nothing(calls: list[dict]) -> None:
+    if calls[0]["method"] == "broadcast_evidence":
+        raise Cut
+
+
+def refuses_evidence(calls: list[dict]) -> None:
+    if calls[0]["method"] == "broadcast_evidence":
+        error = {"code": -32603, "message": "Internal error", "data": "failed to add evidence: not of mine"}
+        raise Raw(json.dumps({"jsonrpc": "2.0", "id": calls[0]["id"], "error": error}).encode())
+
+
+def evidence_of(gateway, chain) -> dict | None:
+    """The one that the journal has, once the nodes of a round have said something."""
+    try:
+        status, found = gateway.request("GET", f"/v1/chains/{chain.caip2}/conflict")
+    except OSError:
+        return None  # it is starting
+    return next((e for e in found["evidence"] if e["rounds"]), None) if status == 200 else None
+
+
+def told(gateway) -> list[str]:
+    """Of evidence, among the events: out of the journal's own file."""
+    with sqlite3.connect(f"file:{gateway.folder / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
+        return [detail for detail, in journal.execute("SELECT detail FROM events WHERE kind='chain.evidence'")]
+
+
+def carried(rpc, since: int) -> list[dict]:
+    return [one for h in range(since, rpc.block_number() + 1) for one in rpc.ask("block", height=str(h))["block"]["evidence"]["evidence"]]
+
+
 def test_a_fork_freezes_the_route(tmp_path):
     """One of two nodes shows another branch; two of the four validators signed both. Both light blocks are evidence, and nothing is signed
-    any more."""
-    with Between(tmp_path, "ledger") as world:
+    any more. The nodes hear of it from the journal: the gateway is killed while one is away and one refuses, and when it comes back nobody
+    shows the other branch any more."""
+    with Bonded(tmp_path, "ledger") as world:
         gateway, chain = world.gateways[0], world.chains[0]
         gateway.ends(world.send(b"before the fork"))
         assert gateway.request("GET", f"/v1/chains/{chain.caip2}/conflict")[0] == 404
         begin = chain.rpc.block_number()
         chain.rpc.wait_blocks(3)
         fork = Fork(chain.rpc, keys_of([chain.homes[i] for i in (0, 1, 3)]), begin)
+        world.proxies[0].before, world.proxies[1].before = hears_nothing, refuses_evidence
         world.proxies[1].after = fork.answer
         wait_for(lambda: gateway.get("/v1/chains")["chains"][0]["frozen"], END_TIMEOUT_S, f"the freeze ({gateway.log})", 0.1)
         status, found = gateway.request("GET", f"/v1/chains/{chain.caip2}/conflict")
@@ -241,9 +283,19 @@ def test_a_fork_freezes_the_route(tmp_path):
         message = gateway.message(stuck)
         assert message is None or message["state"] in NOT_SIGNED
         assert gateway.request("GET", "/healthz")[0] == 503
+        evidence = wait_for(lambda: evidence_of(gateway, chain), END_TIMEOUT_S, f"evidence ({gateway.log})", 0.1)
+        own = chain.rpc.header(begin)[0]
+        assert (evidence["height"], evidence["ours"], evidence["other"]) == (begin, own, fork.hash(begin))
+        assert [piece["against"] for piece in evidence["pieces"]] == [fork.hash(begin), own] and evidence["next_ms"]
+        whys = {node["url"]: node["why"] for node in evidence["nodes"] if not node["taken"]}
+        away, refusing = (proxy.url.removesuffix("/v1/secret-of-the-provider") for proxy in world.proxies)
+        assert whys.keys() == {away, refusing} and whys[refusing] == "not of mine; against ours: not of mine" and whys[away]
+        assert carried(chain.rpc, begin) == [] and told(gateway) == []
         # The same after a restart, with both nodes on one branch again: only a manifest decides.
         world.lie()
-        gateway.stop()
+        gateway.kill()
+        for proxy in world.proxies:
+            proxy.before = lambda calls: None
         gateway.start()
 
         def frozen():
@@ -253,3 +305,27 @@ def test_a_fork_freezes_the_route(tmp_path):
                 return None
 
         wait_for(frozen, END_TIMEOUT_S, f"the same after a restart ({gateway.log})", 0.2)
+        check_evidence(world, fork)
+
+
+def check_evidence(world, fork: Fork) -> None:
+    """Each node has it, a block carries it once, and who signed the other branch is out."""
+    gateway, chain = world.gateways[0], world.chains[0]
+
+    def ended():
+        found = evidence_of(gateway, chain)
+        return found if found and found["next_ms"] is None else None
+
+    evidence = wait_for(ended, END_TIMEOUT_S, f"that the nodes take it ({gateway.log})", 0.2)
+    assert all(node["taken"] and node["against"] == fork.hash(fork.begin) and node["why"] == "" for node in evidence["nodes"])
+    guilty = {signature["validator_address"] for signature in fork.block(fork.begin)["signed_header"]["commit"]["signatures"]} - {""}
+    assert set(evidence["pieces"][0]["validators"]) == guilty and len(guilty) == 3
+    wait_for(lambda: carried(chain.rpc, fork.begin), END_TIMEOUT_S, "a block with the evidence")
+    wait_for(lambda: len(chain.rpc.ask("validators")["validators"]) == 1, END_TIMEOUT_S, "that they are out")
+    assert chain.rpc.ask("validators")["validators"][0]["address"] not in guilty
+    assert carried(chain.rpc, fork.begin) == [evidence["pieces"][0]["evidence"]]
+    assert len(events := told(gateway)) == 1 and fork.hash(fork.begin) in events[0]
+    assert f"evidence of height {fork.begin}: 2 of 2 nodes took it\n" in gateway.caisson("status").stdout
+    before = [proxy.methods.count("broadcast_evidence") for proxy in world.proxies]
+    chain.rpc.wait_blocks(8)
+    assert before == [proxy.methods.count("broadcast_evidence") for proxy in world.proxies]

@@ -104,7 +104,7 @@ def lunatic(header: dict, validators: list[dict], keys: list[Key], salt: str) ->
     return {"signed_header": {"header": made, "commit": commit(made, own, liars)}, "validator_set": {"validators": own, "proposer": own[0]}}
 
 
-def commit(header: dict, validators: list[dict], keys: dict[str, Key]) -> dict:
+def commit(header: dict, validators: list[dict], keys: dict[str, Key], round_: int = 0) -> dict:
     """By those of the set whose keys these are; the others are absent."""
     digest = header_hash(header).hex().upper()
     block_id = {"hash": digest, "parts": {"total": 1, "hash": digest}}
@@ -113,10 +113,10 @@ def commit(header: dict, validators: list[dict], keys: dict[str, Key]) -> dict:
         if v["address"] not in keys:
             signatures.append({"block_id_flag": 1, "validator_address": "", "timestamp": "0001-01-01T00:00:00Z", "signature": None})
             continue
-        message = vote_bytes(2, int(header["height"]), 0, block_id, header["time"], header["chain_id"])
+        message = vote_bytes(2, int(header["height"]), round_, block_id, header["time"], header["chain_id"])
         signatures.append({"block_id_flag": 2, "validator_address": v["address"], "timestamp": header["time"],
                            "signature": keys[v["address"]].sign(message)})
-    return {"height": header["height"], "round": 0, "block_id": block_id, "signatures": signatures}
+    return {"height": header["height"], "round": round_, "block_id": block_id, "signatures": signatures}
 
 
 def attack(block: dict, common: dict, validators: list[dict], guilty: list[dict]) -> dict:

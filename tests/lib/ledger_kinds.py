@@ -19,10 +19,11 @@ COMMIT_PAUSE = "400ms"
 
 
 class Validators(Ledger):
-    """A ledger of `count` validators of equal power, the last `away` of which never start; its RPC is the first one's."""
+    """A ledger of `count` validators of equal power, the last `away` of which never start; its RPC is the first one's. With `bond` each has
+    this deposit, of the second account, and who misbehaves loses of it and is out."""
 
-    def __init__(self, folder: Path, chain_id: str, count: int = 4, away: int = 0):
-        self.count, self.present = count, count - away
+    def __init__(self, folder: Path, chain_id: str, count: int = 4, away: int = 0, bond: int = 0):
+        self.count, self.present, self.bond = count, count - away, bond
         self.ports = free_ports(2 * count)
         super().__init__(folder, chain_id)
 
@@ -34,7 +35,8 @@ class Validators(Ledger):
         return f"http://127.0.0.1:{self.ports[2 * index + 1]}"
 
     def _init(self, p2p: int) -> None:
-        self._make("testnet", "--v", str(self.count), "--o", self.folder / "net")
+        bond = ("--bond", f"{self.accounts[1]}={self.bond}") if self.bond else ()
+        self._make("testnet", "--v", str(self.count), "--o", self.folder / "net", *bond)
         self.home, self.port = self.homes[0], self.ports[1]
         self.url, self.ws_url = self.url_of(0), f"ws://127.0.0.1:{self.port}/websocket"
         paths = [home / "config" / "config.toml" for home in self.homes]

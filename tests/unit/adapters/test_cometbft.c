@@ -1,6 +1,7 @@
 /* What a CometBFT node answers, read: recorded answers of real nodes, and what must be refused. */
 #include "adapters/cometbft/inner.h"
 #include "common.h"
+#include "verify/cometbft/evidence.h"
 
 static struct cs_why why;
 
@@ -320,6 +321,12 @@ static void test_errors(void **state)
 		{-32603, "could not find results for height #7", ADAPTER_RPC_STATE},
 		{-32603, "tx (AB) not found", ADAPTER_RPC_STATE},
 		{-32603, "mempool is full", ADAPTER_RPC_NODE},
+		{-32603, "failed to add evidence: evidence that a block carried before",
+		 ADAPTER_RPC_KNOWN},
+		{-32603, "failed to add evidence: too much evidence at once, try again",
+		 ADAPTER_RPC_LIMIT},
+		{-32603, "failed to add evidence: the height 9 not found", ADAPTER_RPC_INVALID},
+		{-32603, "evidence.ValidateBasic failed: no block", ADAPTER_RPC_INVALID},
 		{-32601, "", ADAPTER_RPC_METHOD},
 		{-32602, "error converting json params", ADAPTER_RPC_INVALID},
 		{-32000, "anything", ADAPTER_RPC_NODE},
@@ -392,14 +399,87 @@ static void test_which_chain(void **state)
 	assert_false(is_ours("ledger-1", "ERER", &height));
 }
 
+/* ---- evidence ---- */
+
+static struct cs_bytes bytes_at(const json_t *json, const char *key, uint8_t *memory, size_t size)
+{
+	const char *text = json_string_value(at(json, key));
+	size_t n = strlen(text) / 2;
+
+	assert_true(n <= size);
+	assert_ok(cs_unhex(memory, n, cs_bytes_str(text)));
+	return cs_bytes(memory, n);
+}
+
+/* Three of four signed another block of one height, and a later block of a real CometBFT carries what was made of it: the
+ * bytes are those that its header commits to, and what we post is what it shows. */
+static void check_carried(const char *name, int64_t common_height, size_t guilty)
+{
+	static uint8_t memory[1u << 14], work[1u << 18];
+	json_t *json = load(name);
+	const json_t *block = at(at(json, "result"), "block");
+	const json_t *list = at(at(block, "evidence"), "evidence");
+	struct cs_bytes bytes = bytes_at(json, "encoded", memory, sizeof(memory));
+	struct cmt_evidence evidence;
+	struct cmt_header header;
+	struct cs_arena arena;
+	struct cs_hash root;
+
+	cs_arena_init(&arena, work, sizeof(work));
+	assert_ok(comet_json_header(&header, at(block, "header"), &why));
+	assert_ok(cmt_evidence_decode(&evidence, bytes, &arena, &why));
+	assert_ok(cmt_evidence_root(&root, &evidence, 1, &arena));
+	assert_true(cs_hash_eq(&root, &header.evidence_hash.hash));
+	json_t *shown = adapter_cometbft_evidence_json(bytes);
+	assert_int_equal(json_array_size(list), 1);
+	assert_true(json_equal(at(shown, "evidence"), json_array_get(list, 0)));
+	assert_int_equal(json_integer_value(at(shown, "common_height")), common_height);
+	assert_int_equal(json_array_size(at(shown, "validators")), guilty);
+	json_decref(shown);
+	cs_arena_done(&arena);
+	json_decref(json);
+}
+
+static void test_evidence_that_a_block_carries(void **state)
+{
+	(void)state;
+	check_carried("cometbft/live-0.38.26/evidence_lunatic.json", 4, 3);
+	check_carried("cometbft/live-0.38.26/evidence_equivocation.json", 5, 3);
+}
+
+static void test_what_is_no_evidence(void **state)
+{
+	static uint8_t memory[1u << 14];
+	json_t *json = load("cometbft/live-0.38.26/evidence_lunatic.json");
+	json_t *generated = load("cometbft/generated.json");
+	struct cs_bytes bytes = bytes_at(json, "encoded", memory, sizeof(memory));
+
+	(void)state;
+	for (size_t n = 0; n < bytes.n; n++)
+		assert_null(adapter_cometbft_evidence_json(cs_bytes(memory, n)));
+	/* Two votes are none of two branches. */
+	bytes = bytes_at(json_array_get(at(generated, "duplicate_votes"), 0), "encoded", memory,
+			 sizeof(memory));
+	assert_null(adapter_cometbft_evidence_json(bytes));
+	json_decref(generated);
+	json_decref(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_light_blocks),    cmocka_unit_test(test_recorded_commits),
-		cmocka_unit_test(test_bad_headers),     cmocka_unit_test(test_bad_commits),
-		cmocka_unit_test(test_numbers),         cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_hints),           cmocka_unit_test(test_which_chain),
-		cmocka_unit_test(test_recorded_blocks), cmocka_unit_test(test_recorded_answers),
+		cmocka_unit_test(test_evidence_that_a_block_carries),
+		cmocka_unit_test(test_what_is_no_evidence),
+		cmocka_unit_test(test_light_blocks),
+		cmocka_unit_test(test_recorded_commits),
+		cmocka_unit_test(test_bad_headers),
+		cmocka_unit_test(test_bad_commits),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_hints),
+		cmocka_unit_test(test_which_chain),
+		cmocka_unit_test(test_recorded_blocks),
+		cmocka_unit_test(test_recorded_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

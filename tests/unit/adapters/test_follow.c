@@ -26,6 +26,7 @@ struct world {
 	void *reply_context;
 	/* what the owner heard */
 	unsigned changed;
+	unsigned sealed;
 	unsigned woken;
 	unsigned told;
 	const char *event;
@@ -144,6 +145,14 @@ static void tell(void *context, const char *event, const char *why)
 	w.event = event;
 }
 
+/* Behind the change that it stores. */
+static void seal(void *context)
+{
+	(void)context;
+	assert_true(w.changed > w.sealed);
+	w.sealed++;
+}
+
 static uint64_t hold(void *context, uint64_t to)
 {
 	(void)context;
@@ -158,6 +167,7 @@ static int set_up(void **unused)
 	static const struct adapter_follow_ops ops = {.ready = is_ready,
 						      .call = call,
 						      .changed = changed,
+						      .seal = seal,
 						      .wake = wake,
 						      .tell = tell,
 						      .hold = hold};
@@ -324,6 +334,7 @@ static void a_frozen_client_is_told_and_left_alone(void **unused)
 	assert_int_equal(w.told, 1);
 	assert_string_equal(w.event, "chain.frozen");
 	assert_int_equal(w.changed, 1);
+	assert_int_equal(w.sealed, 1);
 	assert_non_null(adapter_follow_trouble(&w.follow));
 	see_head(202);
 	assert_int_equal(w.asked, 0);
@@ -460,6 +471,7 @@ static void the_other_branch_is_shown_and_freezes(void **unused)
 	assert_true(w.follow.frozen && !w.follow.others_open);
 	assert_int_equal(w.told, 1);
 	assert_int_equal(w.changed, 1);
+	assert_int_equal(w.sealed, 1);
 	adapter_follow_feed(&w.follow);
 	assert_int_equal(w.called, 1);
 }

@@ -15,6 +15,7 @@ static struct world {
 	host_enclave_done *done;
 	void *done_context;
 	unsigned changed;
+	unsigned sealed;
 	unsigned woken;
 	unsigned told;
 } w;
@@ -53,6 +54,13 @@ static void wake(void *context)
 	w.woken++;
 }
 
+static void seal(void *context)
+{
+	(void)context;
+	assert_true(w.changed > w.sealed);
+	w.sealed++;
+}
+
 static void tell(void *context, const char *event, const char *why)
 {
 	(void)context;
@@ -63,8 +71,12 @@ static void tell(void *context, const char *event, const char *why)
 
 static int set_up(void **state)
 {
-	static const struct adapter_follow_ops ops = {
-		.ready = is_ready, .call = call, .changed = changed, .wake = wake, .tell = tell};
+	static const struct adapter_follow_ops ops = {.ready = is_ready,
+						      .call = call,
+						      .changed = changed,
+						      .seal = seal,
+						      .wake = wake,
+						      .tell = tell};
 	(void)state;
 	cs_arena_init(&scratch, block, sizeof(block));
 	chain = (struct host_manifest_chain){.mode = HOST_RPC_QUORUM};
