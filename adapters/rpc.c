@@ -561,7 +561,7 @@ static struct job *job_new(struct adapter_rpc *rpc, const struct adapter_rpc_opt
 
 	*job = (struct job){
 		.rpc = rpc, .options = *options, .done = done, .ctx = ctx, .count = count};
-	job->read = are_reads(rpc, calls, count);
+	job->read = options->read || are_reads(rpc, calls, count);
 	job->replies = host_calloc(count, sizeof(*job->replies));
 	job->part_count = (count + batch_max - 1) / batch_max;
 	job->parts = host_calloc(job->part_count, sizeof(*job->parts));
@@ -646,7 +646,7 @@ enum cs_err adapter_rpc_batch(struct adapter_rpc *rpc, const struct adapter_rpc_
 			      const struct adapter_rpc_call *calls, size_t count,
 			      adapter_rpc_done *done, void *ctx)
 {
-	bool read = are_reads(rpc, calls, count);
+	bool read = options->read || are_reads(rpc, calls, count);
 	struct rpc_endpoint *first = first_of(rpc, options, read);
 	enum cs_err err = CS_ERR_UNAVAILABLE;
 

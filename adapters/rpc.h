@@ -62,7 +62,8 @@ struct adapter_rpc_dialect {
 	adapter_rpc_classify_fn *classify;
 	/* Methods that change nothing and whose answer does not depend on which node gives it, but
 	 * for how far it is; NULL ends them. A request of these alone is a read: it may be hedged, and
-	 * is the trial of a breaker. Nonces and pools are one node's own: they are not in it. */
+	 * is the trial of a breaker. Pools are one node's own: they are not in it, and neither are
+	 * nonces, by which a sender knows what it sent (options.read, where nobody does). */
 	const char *const *reads;
 	/* Writes the calls that tell which chain it is and how far; returns how many. */
 	size_t (*probe)(const void *context, struct adapter_rpc_call calls[ADAPTER_RPC_PROBE_MAX]);
@@ -123,10 +124,12 @@ struct adapter_rpc_options {
 	size_t pin;
 	uint64_t height_min;
 	bool only_pin;            /* no failover from the pinned one, and no hedge */
+	bool read;                /* whatever its methods are: it asks, and any node may answer */
 	unsigned avoid;           /* a bit for each endpoint that is not asked */
 	adapter_rpc_check *check; /* NULL: every answer holds that can be read */
 };
 #define ADAPTER_RPC_DEFAULT (&(const struct adapter_rpc_options){.pin = ADAPTER_RPC_ANY})
+#define ADAPTER_RPC_READ (&(const struct adapter_rpc_options){.pin = ADAPTER_RPC_ANY, .read = true})
 
 /* replies[count] in the order of the calls; each has its own class and names the endpoint that gave it:
  * what belongs together is asked of that one (pin). Only a request that fits one batch is hedged, so

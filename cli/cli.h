@@ -149,6 +149,8 @@ enum cli_exit cli_up_oracle(struct cli *cli, const char *path);
 /* ---- commands ---- */
 enum cli_exit cli_up(struct cli *cli);
 enum cli_exit cli_status(struct cli *cli);
+/* Before the end of what somebody has to renew: an operator has days, not weeks. */
+#define CLI_ENDS_WARN_S (7 * 86400)
 /* The line of the bridge's ledger, of a gateway or an oracle; nothing for null. */
 void cli_print_ledger(const json_t *ledger);
 /* A line for each thing that an operator paused. */

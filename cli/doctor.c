@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/service.h"
 #include "core/u256.h"
+#include "core/utc.h"
 #include "host/http_client.h"
 #include "host/loop.h"
 
@@ -192,6 +193,48 @@ static void check_unrouted(struct doctor *doctor, const json_t *chain)
 	}
 }
 
+#define SPAN_SIZE 48u
+
+/* "3 days", "5 hours", "40 s": how long there is. */
+static const char *span(char text[SPAN_SIZE], long long seconds)
+{
+	static const struct {
+		long long seconds;
+		const char *unit;
+	} units[] = {{86400, "days"}, {3600, "hours"}, {60, "minutes"}};
+	for (size_t i = 0; i < CS_LEN(units); i++)
+		if (seconds >= 2 * units[i].seconds) {
+			(void)snprintf(text, SPAN_SIZE, "%lld %s", seconds / units[i].seconds,
+				       units[i].unit);
+			return text;
+		}
+	(void)snprintf(text, SPAN_SIZE, "%lld s", seconds);
+	return text;
+}
+
+/* Half of the trusting period is gone without a final block, or all of it. */
+static void check_client_end(struct doctor *doctor, const json_t *chain)
+{
+	char left[SPAN_SIZE];
+	const char *id = cli_text_of(chain, "id");
+	const long long left_s =
+		cli_number_of(chain, "client_expires_s") - (long long)(host_wall_ms() / 1000);
+	if (!json_is_integer(json_object_get(chain, "client_expires_s")) ||
+	    left_s >= cli_number_of(chain, "trusting_period_s") / 2)
+		return;
+	if (left_s > 0)
+		say(doctor, WARN, "client",
+		    "before that one of its blocks has to become final: look at its nodes; a chain "
+		    "that makes blocks for transactions needs one",
+		    "%s: the enclave's light client is of no use any more in %s", id,
+		    span(left, left_s));
+	else
+		say(doctor, BAD, "client",
+		    "the next manifest with a new anchor of the chain: docs/protocol/manifest.md",
+		    "%s: the enclave's light client has had no final block for its trusting period",
+		    id);
+}
+
 static void check_chain(struct doctor *doctor, const json_t *chain)
 {
 	const char *id = cli_text_of(chain, "id");
@@ -212,6 +255,7 @@ static void check_chain(struct doctor *doctor, const json_t *chain)
 	else
 		say(doctor, FINE, "chain", "", "%s: head %lld, final %lld", id,
 		    cli_number_of(chain, "head"), cli_number_of(chain, "final"));
+	check_client_end(doctor, chain);
 	check_unrouted(doctor, chain);
 	check_endpoints(doctor, chain);
 	check_clock(doctor, chain);
@@ -224,6 +268,9 @@ static void check_attested(struct doctor *doctor, const json_t *peer)
 	const char *why = cli_text_of(attested, "why");
 	const bool accepted = strcmp(state, "accepted") == 0;
 	const bool insecure = is_true(attested, "insecure");
+	const long long left_s =
+		cli_number_of(attested, "evidence_until_s") - (long long)(host_wall_ms() / 1000);
+	char left[SPAN_SIZE];
 	if (!json_is_object(attested) || strcmp(state, "off") == 0)
 		return;
 	say(doctor,
@@ -237,13 +284,107 @@ static void check_attested(struct doctor *doctor, const json_t *peer)
 	    "%s: its enclave is %s%s%s%s%s", cli_text_of(peer, "name"), state,
 	    accepted ? ", evidence of kind " : "", accepted ? cli_text_of(attested, "kind") : "",
 	    why[0] ? ": " : "", why);
+	if (json_is_integer(json_object_get(attested, "evidence_until_s")) &&
+	    left_s < CLI_ENDS_WARN_S)
+		say(doctor, WARN, "attested",
+		    "new collateral into the file of attested_collateral, and `caisson reload`",
+		    "%s: what its evidence was accepted by ends in %s: then it is refused",
+		    cli_text_of(peer, "name"), span(left, left_s < 0 ? 0 : left_s));
 }
 
-static void check_rest(struct doctor *doctor, const json_t *status)
+/* ---- what ends unless somebody renews it ---- */
+
+/* The whole of a renewal: what the file says, and the commands. */
+static void remedy_of_renewal(char *text, size_t size, const struct host_ledger_config *ledger,
+			      const json_t *registration)
+{
+	const bool own = strcmp(cli_text_of(registration, "of"), "own") == 0;
+	const char *enclave = cli_text_of(registration, "enclave");
+	const char *evidence = cli_text_of(registration, "evidence");
+	const bool by_word = !evidence[0] || strcmp(evidence, "administrators") == 0;
+	char tag[2 * sizeof(ledger->tag.b) + 1];
+	cs_hex(tag, CS_BYTES_OF(ledger->tag.b));
+	(void)snprintf(text, size,
+		       "%swrite enclave.json with%s%s%s \"expires\"; %s`caisson ledger register "
+		       "enclave.json %s --key-file KEY --tag 0x%s --url %s` (docs/operating.md, "
+		       "registrations that end)",
+		       own ? "" : "its operator is to: ", enclave[0] ? " \"enclave\": \"" : "",
+		       enclave, enclave[0] ? "\" and a later" : " its keys and an",
+		       by_word ? "`caisson ledger approve enclave.json --register ID "
+				 "--administrator N --key-file KEY` by the administrators; "
+			       : "evidence about it, with new collateral; ",
+		       by_word ? "--approval …" : "--evidence FILE --collateral FILE", tag,
+		       ledger->nodes[0]);
+}
+
+static void remedy_of_registration(char *text, size_t size, const struct host_ledger_config *ledger,
+				   const json_t *registration)
+{
+	const char *state = cli_text_of(registration, "state");
+	if (strcmp(state, "stopped") == 0)
+		(void)snprintf(text, size,
+			       "somebody stopped it, or its manifest does not count: `caisson "
+			       "ledger query enclaves.enclaveOf %s --url %s`, and ask the ledger's "
+			       "owner",
+			       cli_text_of(registration, "enclave"), ledger->nodes[0]);
+	else if (strcmp(state, "not_yet") == 0)
+		(void)snprintf(text, size, "wait: a later key counts after the owner's delay");
+	else
+		remedy_of_renewal(text, size, ledger, registration);
+}
+
+static void check_registration(struct doctor *doctor, const struct host_ledger_config *ledger,
+			       const json_t *registration)
+{
+	char remedy[1024];
+	char left[SPAN_SIZE];
+	char until[CS_UTC_SIZE] = "";
+	const char *state = cli_text_of(registration, "state");
+	const char *of = strcmp(cli_text_of(registration, "of"), "own") == 0 ? "our" : "the";
+	const char *chain = cli_text_of(registration, "chain");
+	const bool needed = is_true(registration, "needed");
+	const long long expires_s = cli_number_of(registration, "expires_s");
+	const long long left_s = expires_s - (long long)(host_wall_ms() / 1000);
+	remedy_of_registration(remedy, sizeof(remedy), ledger, registration);
+	if (expires_s > 0 && expires_s <= (long long)CS_UTC_SECONDS_MAX)
+		cs_utc_write(until, (uint64_t)expires_s);
+	if (expires_s == 0)
+		say(doctor, needed ? BAD : FINE, "registered", remedy,
+		    "%s enclave of %s is not in the ledger's register%s", of, chain,
+		    needed ? ": what needs it waits" : ", and need not be");
+	else if (strcmp(state, "expired") == 0 || left_s <= 0)
+		say(doctor, needed ? BAD : WARN, "registered", remedy,
+		    "%s enclave of %s: its registration on the ledger has ended at %s", of, chain,
+		    until);
+	else if (strcmp(state, "active") != 0)
+		say(doctor, needed ? BAD : WARN, "registered", remedy,
+		    "%s enclave of %s: its registration on the ledger is %s", of, chain, state);
+	else
+		say(doctor, left_s < CLI_ENDS_WARN_S ? WARN : FINE, "registered", remedy,
+		    "%s enclave of %s: its registration on the ledger ends in %s, at %s", of, chain,
+		    span(left, left_s), until);
+}
+
+static void check_ledger(struct doctor *doctor, const struct host_ledger_config *config,
+			 const json_t *ledger)
+{
+	const json_t *registrations = json_object_get(ledger, "registrations");
+	if (!json_is_object(ledger))
+		return;
+	say(doctor, is_true(ledger, "writes") ? FINE : WARN, "ledger",
+	    "docs/operating.md, the bridge's ledger: messages go on without it",
+	    "%s: %s, %lld to write", cli_text_of(ledger, "id"), cli_text_of(ledger, "state"),
+	    cli_number_of(ledger, "backlog"));
+	/* The commands name a node of the file. */
+	for (size_t i = 0; config->node_count > 0 && i < json_array_size(registrations); i++)
+		check_registration(doctor, config, json_array_get(registrations, i));
+}
+
+static void check_rest(struct doctor *doctor, const struct gateway_config *config,
+		       const json_t *status)
 {
 	const json_t *peers = json_object_get(status, "peers");
 	const json_t *paused = json_object_get(status, "paused");
-	const json_t *ledger = json_object_get(status, "ledger");
 	for (size_t i = 0; i < json_array_size(peers); i++) {
 		const json_t *peer = json_array_get(peers, i);
 		bool reached = is_true(peer, "reachable");
@@ -264,11 +405,7 @@ static void check_rest(struct doctor *doctor, const json_t *status)
 		    cli_text_of(pause, "to_chain"), cli_text_of(pause, "who"),
 		    cli_text_of(pause, "reason"));
 	}
-	if (json_is_object(ledger))
-		say(doctor, is_true(ledger, "writes") ? FINE : WARN, "ledger",
-		    "docs/operating.md, the bridge's ledger: messages go on without it",
-		    "%s: %s, %lld to write", cli_text_of(ledger, "id"),
-		    cli_text_of(ledger, "state"), cli_number_of(ledger, "backlog"));
+	check_ledger(doctor, &config->ledger, json_object_get(status, "ledger"));
 }
 
 /* ---- what is on the accounts, by the chain's first node ---- */
@@ -427,7 +564,7 @@ static void check_gateway(struct doctor *doctor, const struct gateway_config *co
 		check_chain(doctor, json_array_get(chains, i));
 		check_accounts(doctor, config, json_array_get(chains, i));
 	}
-	check_rest(doctor, status);
+	check_rest(doctor, config, status);
 	json_decref(enclave);
 	json_decref(status);
 }

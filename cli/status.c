@@ -1,4 +1,6 @@
 #include "cli/cli.h"
+#include "core/utc.h"
+#include "host/loop.h"
 
 #include <string.h>
 
@@ -34,6 +36,26 @@ static void print_chain(const json_t *chain)
 		       cli_number_of(chain, "client_stands_ms"));
 }
 
+/* A registration that ends within a week, or does not count and is needed. */
+static void print_registration(const json_t *registration)
+{
+	const char *state = cli_text_of(registration, "state");
+	const long long expires_s = cli_number_of(registration, "expires_s");
+	const bool ends_soon =
+		expires_s > 0 && expires_s < (long long)(host_wall_ms() / 1000) + CLI_ENDS_WARN_S;
+	const bool is_fine = strcmp(state, "active") == 0 ||
+			     !json_is_true(json_object_get(registration, "needed"));
+	char until[CS_UTC_SIZE] = "";
+	if (is_fine && !ends_soon)
+		return;
+	if (expires_s > 0 && expires_s <= (long long)CS_UTC_SECONDS_MAX)
+		cs_utc_write(until, (uint64_t)expires_s);
+	printf("          REGISTRATION: %s enclave of %s is %s%s%s: `caisson doctor` says what to "
+	       "do\n",
+	       cli_text_of(registration, "of"), cli_text_of(registration, "chain"), state,
+	       until[0] ? ", its end is " : "", until);
+}
+
 void cli_print_ledger(const json_t *ledger)
 {
 	size_t held = 0;
@@ -55,6 +77,9 @@ void cli_print_ledger(const json_t *ledger)
 	if (cli_number_of(ledger, "conflicts") != 0)
 		printf("          CONFLICTS: %lld records contradict each other\n",
 		       cli_number_of(ledger, "conflicts"));
+	const json_t *registrations = json_object_get(ledger, "registrations");
+	for (size_t i = 0; i < json_array_size(registrations); i++)
+		print_registration(json_array_get(registrations, i));
 }
 
 static void print_status(const json_t *status)

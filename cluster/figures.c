@@ -1,6 +1,8 @@
 /* What the enclave says about itself, in the log and for Prometheus. */
 #include "cluster/host.h"
+#include "wire/cluster_ask.h"
 
+#include <jansson.h>
 #include <string.h>
 
 static const struct {
@@ -23,6 +25,35 @@ static struct host_metric *counter_of(struct cluster_host *cluster, uint32_t eve
 	return host_metrics_series(cluster->metrics, &spec);
 }
 
+/* ---- a worker's certificate, which it renews at half of its life ---- */
+
+static void ask_status(struct cluster_host *cluster, uint32_t event)
+{
+	const uint8_t question[] = {WIRE_CLUSTER_ASK_STATUS};
+	if (cluster->config.role == CLUSTER_WORKER &&
+	    (event == WIRE_PIPE_EVENT_STARTED || event == WIRE_PIPE_EVENT_JOINED ||
+	     event == WIRE_PIPE_EVENT_RENEWED || event == WIRE_PIPE_EVENT_LOST))
+		cluster_host_tell(cluster, WIRE_PIPE_ASK, CLUSTER_ASK_OF_HOST,
+				  CS_BYTES_OF(question));
+}
+
+/* Size of a name (1), "ok", JSON; anything else changes nothing. */
+void cluster_host_figures_status(struct cluster_host *cluster, struct cs_bytes body)
+{
+	static const char ok[] = "\002ok";
+	const size_t n = sizeof(ok) - 1;
+	const uint64_t now_s = host_wall_ms() / 1000;
+	json_t *json = body.n > n && memcmp(body.p, ok, n) == 0
+			       ? json_loadb((const char *)body.p + n, body.n - n, 0, NULL)
+			       : NULL;
+	const json_t *until = json_object_get(json, "until");
+	const uint64_t until_s = (uint64_t)json_integer_value(until);
+	if (json_is_integer(until) && until_s != cluster->certificate.until_s)
+		cluster->certificate = (struct cluster_certificate){
+			until_s, until_s > now_s ? until_s - now_s : 0};
+	json_decref(json);
+}
+
 void cluster_host_figures_event(struct cluster_host *cluster, uint32_t event,
 				struct cs_bytes detail)
 {
@@ -37,6 +68,7 @@ void cluster_host_figures_event(struct cluster_host *cluster, uint32_t event,
 	else
 		log_info("cluster.event", LOG_TEXT("event", events[event].name),
 			 LOG_TEXT("detail", text));
+	ask_status(cluster, event);
 }
 
 static void gauge(struct cluster_host *cluster, const char *name, const char *help, double value)
@@ -55,6 +87,14 @@ static void collect(void *context)
 	      cluster->is_up ? 1 : 0);
 	gauge(cluster, "caisson_cluster_connections", "Connections of the enclave.",
 	      (double)cluster->pipes.count);
+	if (cluster->config.role != CLUSTER_WORKER)
+		return;
+	gauge(cluster, "caisson_cluster_certificate_expires_timestamp_seconds",
+	      "When its certificate ends, and its keys with it; 0: it has none.",
+	      (double)cluster->certificate.until_s);
+	gauge(cluster, "caisson_cluster_certificate_life_seconds",
+	      "What was left of that certificate when it came.",
+	      (double)cluster->certificate.life_s);
 }
 
 static void get_metrics(void *context, struct host_http_exchange *exchange)

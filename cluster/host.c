@@ -65,10 +65,12 @@ static void take(struct cluster_host *cluster, const struct wire_pipe_frame *fra
 		keep(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_ANSWER:
-		if (frame->number == CLUSTER_ASK_OF_HOST)
+		if (frame->number != CLUSTER_ASK_OF_HOST)
+			cluster_host_asks_answer(cluster, frame->number, body);
+		else if (cluster->config.role == CLUSTER_KEY_SERVER)
 			cluster_host_recovery_answer(cluster, body);
 		else
-			cluster_host_asks_answer(cluster, frame->number, body);
+			cluster_host_figures_status(cluster, body);
 		return;
 	case WIRE_PIPE_EVENT:
 		/* It has opened its state, and the host has kept what it made. */

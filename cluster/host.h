@@ -58,6 +58,12 @@ struct cluster_anchor_writer {
 	struct ledger_writer *writer; /* NULL: no account is configured */
 };
 
+/* ---- figures.c: a worker's certificate, as its enclave told it last ---- */
+struct cluster_certificate {
+	uint64_t until_s; /* Unix seconds; 0: it has none */
+	uint64_t life_s;  /* what was left of it when it was heard of */
+};
+
 struct cluster_host {
 	struct host_loop *loop;
 	struct cluster_config config;
@@ -72,6 +78,7 @@ struct cluster_host {
 	struct cluster_asks asks;
 	struct cluster_clock clock;
 	struct cluster_anchor_writer anchor;
+	struct cluster_certificate certificate;
 	struct host_metrics *metrics;
 	struct host_http_server *http;
 	bool stopping;
@@ -131,6 +138,8 @@ CS_NODISCARD enum cs_err cluster_host_figures_open(struct cluster_host *cluster,
 						   struct cs_why *why);
 void cluster_host_figures_event(struct cluster_host *cluster, uint32_t event,
 				struct cs_bytes detail);
+/* What a worker's enclave says of itself, which is asked for when its certificate may be another one. */
+void cluster_host_figures_status(struct cluster_host *cluster, struct cs_bytes body);
 void cluster_host_figures_close(struct cluster_host *cluster);
 
 #endif

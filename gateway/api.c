@@ -63,6 +63,11 @@ static json_t *chain_json(struct gateway_chain *chain)
 			    address_json(&chain->accounts[GATEWAY_ACCOUNT_OPERATOR]));
 	json_object_set_new(json, "accounts", gateway_accounts_json(chain));
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
+	uint64_t expires_s = gateway_client_expires_s(chain);
+	json_object_set_new(json, "trusting_period_s",
+			    host_json_u64(chain->manifest->trusting_period_s));
+	json_object_set_new(json, "client_expires_s",
+			    expires_s > 0 ? host_json_u64(expires_s) : json_null());
 	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
 	json_object_set_new(json, "frozen",
 			    chain->follow.frozen ? json_string(ADAPTER_WHY_FROZEN) : json_null());

@@ -111,6 +111,7 @@ json_t *gateway_attest_json(const struct gateway_attest_verdict *verdict)
 	json_object_set_new(json, "whole_machine", json_boolean(appraisal->whole_machine));
 	json_object_set_new(json, "insecure", json_boolean(appraisal->insecure));
 	json_object_set_new(json, "collateral", collateral_json(result));
+	json_object_set_new(json, "until", time_json(result->until_s));
 	json_object_set_new(json, "at", time_json(verdict->in->now.low_s));
 	json_object_set_new(json, "checks", checks_json(verdict));
 	json_object_set_new(json, "ear", gateway_attest_ear(verdict));

@@ -185,5 +185,9 @@ json_t *gateway_attested_json(const struct gateway_peer *peer)
 	json_object_set_new(json, "why", text_or_null(attested->why));
 	json_object_set_new(json, "kind", text_or_null(attested->kind));
 	json_object_set_new(json, "insecure", json_boolean(attested->insecure));
+	json_object_set_new(json, "evidence_until_s",
+			    attested->evidence_until_s > 0
+				    ? host_json_u64(attested->evidence_until_s)
+				    : json_null());
 	return json;
 }

@@ -1,5 +1,6 @@
 #include "gateway/attested_state.h"
 
+#include "core/utc.h"
 #include "host/json_values.h"
 #include "host/log.h"
 
@@ -130,6 +131,15 @@ static bool read_keys(struct gateway_attested_verdict *verdict, const json_t *li
 	return true;
 }
 
+/* Evidence that rests on nothing with an end has null. */
+static bool read_until(struct gateway_attested_verdict *verdict, const json_t *until)
+{
+	return !json_is_string(until)
+		       ? until == NULL || json_is_null(until)
+		       : cs_utc_parse(&verdict->evidence_until_s,
+				      cs_bytes_str(json_string_value(until))) == CS_OK;
+}
+
 static void judge(struct gateway_attested_verdict *verdict, int status, const json_t *json)
 {
 	static const char *const tiers[] = {[EXIT_AFFIRMING] = "affirming",
@@ -158,6 +168,10 @@ static void judge(struct gateway_attested_verdict *verdict, int status, const js
 		return;
 	if (!read_keys(verdict, json_object_get(json_object_get(json, "report"), "keys"))) {
 		gateway_attested_fail(verdict, "the keys that were printed are none");
+		return;
+	}
+	if (!read_until(verdict, json_object_get(json, "until"))) {
+		gateway_attested_fail(verdict, "the end that was printed is none");
 		return;
 	}
 	verdict->insecure = status == EXIT_INSECURE;
@@ -203,6 +217,7 @@ static void move(struct gateway_attested_peer *peer, enum gateway_attested state
 	if (state != GATEWAY_ATTESTED_ACCEPTED) {
 		peer->until_ms = 0;
 		peer->insecure = false;
+		peer->evidence_until_s = 0;
 		peer->key_count = 0;
 	}
 }
@@ -272,6 +287,7 @@ static void accept(struct gateway_attested_peer *peer,
 	peer->until_ms = peer->asked_ms + GATEWAY_ATTESTED_KEEP_MS;
 	peer->misses = false;
 	peer->insecure = verdict->insecure;
+	peer->evidence_until_s = verdict->evidence_until_s;
 	memcpy(peer->keys, verdict->keys, sizeof peer->keys);
 	peer->key_count = verdict->key_count;
 	set_why(peer, "");

@@ -46,6 +46,8 @@ struct gateway_attested_verdict {
 	char why[GATEWAY_ATTESTED_WHY_MAX + 1]; /* unless accepted */
 	char kind[24];                          /* of the evidence; "" without any */
 	bool insecure;                          /* accepted by an insecure_accept_… alone */
+	/* The first end of what an acceptance rests on, certificates, lists, documents; Unix seconds; 0: nothing ends. */
+	uint64_t evidence_until_s;
 	struct gateway_attested_key keys[GATEWAY_ATTESTED_KEYS_MAX]; /* of what was accepted */
 	size_t key_count;
 };
@@ -76,6 +78,7 @@ struct gateway_attested_peer {
 	char why[GATEWAY_ATTESTED_WHY_MAX + 1];
 	char kind[24];
 	bool insecure;
+	uint64_t evidence_until_s; /* as of the verdict; while ACCEPTED */
 	struct gateway_attested_key keys[GATEWAY_ATTESTED_KEYS_MAX];
 	size_t key_count;
 	/* A statement was signed by this key, which was not among them. */

@@ -395,6 +395,10 @@ void gateway_follow_init(struct gateway_chain *chain);
 uint64_t gateway_client_hold(struct gateway_client_wait *held, uint64_t waiting, uint64_t to,
 			     uint64_t now_ms);
 
+/* When the client is of no use any more unless a block becomes final before: then it takes an anchor of
+ * the next manifest. Unix seconds; 0: nothing is final by its word yet. */
+uint64_t gateway_client_expires_s(const struct gateway_chain *chain);
+
 /* ---- chain_events.c ---- */
 /* With chain->adapter where one was made already (adapter_listen_make). */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);

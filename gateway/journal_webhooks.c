@@ -190,14 +190,14 @@ void gateway_event_type(char type[GATEWAY_WEBHOOK_TYPE_MAX + 1], const struct ga
 bool gateway_event_type_is_known(const char *type)
 {
 	static const char *const kinds[] = {
-		"message.refused",       "request.failed",  "chain.reorg",
-		"chain.diverged",        "chain.frozen",    "chain.reorg_held",
-		"operator.accept_reorg", "ledger.conflict", "webhook.disabled",
-		"operator.pause",        "operator.resume", "operator.observe",
-		"operator.observed",     "operator.clear",  "operator.retry",
-		"operator.reload",       "operator.drain",  "operator.undrain",
-		"operator.drained",      "operator.raise",  "operator.sweep",
-		"peer.attested"};
+		"message.refused",       "request.failed",     "chain.reorg",
+		"chain.diverged",        "chain.frozen",       "chain.reorg_held",
+		"operator.accept_reorg", "ledger.conflict",    "webhook.disabled",
+		"operator.pause",        "operator.resume",    "operator.observe",
+		"operator.observed",     "operator.clear",     "operator.retry",
+		"operator.reload",       "operator.drain",     "operator.undrain",
+		"operator.drained",      "operator.raise",     "operator.sweep",
+		"peer.attested",         "ledger.registration"};
 	enum relay_state state;
 	for (size_t i = 0; i < CS_LEN(kinds); i++)
 		if (strcmp(kinds[i], type) == 0)

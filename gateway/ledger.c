@@ -165,7 +165,9 @@ enum cs_err gateway_ledger_start(struct gateway *gateway, struct cs_why *why)
 						  .sig = gateway->sig};
 	ledger_leases_make(ledger);
 	gateway_journal_keep_moves(gateway->journal);
-	return ledger_service_start(&ledger->service, why);
+	CS_TRY(ledger_service_start(&ledger->service, why));
+	ledger_registered_start(ledger);
+	return CS_OK;
 }
 
 void gateway_ledger_stop(struct gateway *gateway)
@@ -175,6 +177,7 @@ void gateway_ledger_stop(struct gateway *gateway)
 		return;
 	gateway->ledger = NULL;
 	ledger_service_stop(&ledger->service);
+	ledger_registered_watch_free(ledger->watch);
 	free(ledger->leases);
 	free(ledger);
 }

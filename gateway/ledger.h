@@ -6,6 +6,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/journal_ledger.h"
+#include "relay_state/client/registered_watch.h"
 #include "relay_state/client/service.h"
 
 /* Values are in the journal: only append. */
@@ -56,6 +57,7 @@ struct gateway_ledger {
 	struct ledger_record records[LEDGER_PLAN_MOVES_MAX];
 	uint64_t recorded; /* since the start */
 	uint64_t passed;
+	struct ledger_registered_watch *watch; /* NULL: nothing is looked at yet */
 };
 
 /* ---- ledger.c ---- */
@@ -81,6 +83,10 @@ bool ledger_lease_is_held(const struct gateway_lease *lease);
 /* Sends the enclave's anchor; false: there is none to send. */
 bool ledger_anchor_send(struct gateway_ledger *ledger);
 void ledger_anchor_ended(struct gateway_ledger *ledger, const struct ledger_report *report);
+
+/* ---- ledger_registered.c ---- */
+/* With the service's client. */
+void ledger_registered_start(struct gateway_ledger *ledger);
 
 /* ---- ledger_records.c ---- */
 /* Makes and sends the next batch, or forgets what others recorded; false: there is nothing to do. */

@@ -51,6 +51,7 @@ json_t *gateway_ledger_json(struct gateway *gateway)
 	for (size_t i = 0; i < ledger->lease_count; i++)
 		json_array_append_new(leases, lease_json(ledger, &ledger->leases[i]));
 	json_object_set_new(json, "leases", leases);
+	json_object_set_new(json, "registrations", ledger_registered_json(ledger->watch));
 	return json;
 }
 
@@ -80,4 +81,5 @@ void gateway_ledger_collect(struct gateway *gateway)
 		     ledger->recorded);
 	ledger_count(metrics, "caisson_ledger_passed_over_total",
 		     "Moves that the ledger's history went on without.", ledger->passed);
+	ledger_registered_collect(ledger->watch, metrics);
 }

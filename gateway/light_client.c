@@ -94,6 +94,15 @@ uint64_t gateway_client_hold(struct gateway_client_wait *held, uint64_t waiting,
 								: to;
 }
 
+uint64_t gateway_client_expires_s(const struct gateway_chain *chain)
+{
+	const uint64_t from_s = chain->follow.final_time_s;
+	const uint64_t period_s = chain->manifest->trusting_period_s;
+	if (from_s == 0)
+		return 0;
+	return from_s < INT64_MAX - period_s ? from_s + period_s : INT64_MAX;
+}
+
 static uint64_t hold(void *context, uint64_t to)
 {
 	struct gateway_chain *chain = context;

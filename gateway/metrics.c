@@ -16,6 +16,7 @@
 #define INSECURE "caisson_enclave_insecure"
 #define INSECURE_HELP "1: what weakens trust, by its name; any: at least one of them."
 #define ATTESTED "caisson_peer_attested"
+#define EVIDENCE_ENDS "caisson_peer_evidence_expires_timestamp_seconds"
 #define LABELS(...) ((const struct host_metric_label[HOST_METRIC_LABELS_MAX]){__VA_ARGS__})
 
 static struct host_metric *series(struct gateway *gateway, enum host_metric_kind kind,
@@ -143,14 +144,16 @@ static void collect_latency(const struct gateway_route *route, enum relay_step s
 	    count == 0)
 		return;
 	qsort(took_ms, count, sizeof(took_ms[0]), by_size);
-	for (size_t i = 0; i < CS_LEN(quantiles); i++)
+	for (size_t i = 0; i < CS_LEN(quantiles); i++) {
+		const size_t at = (count - 1) * quantiles[i].percent / 100;
 		gauge(gateway, "caisson_message_latency_seconds",
 		      "From the block of the event at the source, of the newest 256 finalized "
 		      "messages.",
 		      LABELS({"chain", route->chain->config->id},
 			     {"remote", route->remote_manifest->caip2}, {"until", until},
 			     {"quantile", quantiles[i].name}),
-		      (double)took_ms[(count - 1) * quantiles[i].percent / 100] / 1000);
+		      (double)took_ms[at] / 1000);
+	}
 }
 
 /* Of a route's newest messages, how long each step took: since the step before it that happened. */
@@ -409,6 +412,18 @@ static void collect_pauses(const struct gateway_route *route)
 	}
 }
 
+static void collect_client_end(const struct gateway_chain *chain)
+{
+	const uint64_t expires_s = gateway_client_expires_s(chain);
+	gauge(chain->gateway, "caisson_chain_trusting_period_seconds",
+	      "How old the light client's newest final block may become.",
+	      LABELS({"chain", chain->config->id}), (double)chain->manifest->trusting_period_s);
+	if (expires_s > 0)
+		gauge(chain->gateway, "caisson_chain_client_expires_timestamp_seconds",
+		      "When the light client is of no use any more unless a block becomes final.",
+		      LABELS({"chain", chain->config->id}), (double)expires_s);
+}
+
 static void collect_chain(struct gateway_chain *chain)
 {
 	struct gateway *gateway = chain->gateway;
@@ -455,6 +470,7 @@ static void collect_chain(struct gateway_chain *chain)
 	};
 	for (size_t i = 0; i < CS_LEN(rows); i++)
 		gauge(gateway, rows[i].name, rows[i].help, LABELS({"chain", id}), rows[i].value);
+	collect_client_end(chain);
 	collect_counters(gateway, id, &c);
 	collect_providers(chain);
 	for (size_t i = 0; i < chain->route_count; i++)
@@ -539,6 +555,11 @@ static void collect_attested(struct gateway *gateway, const struct gateway_peer 
 				   {"answer",
 				    gateway_attested_answer_name((enum gateway_attested_answer)i)}),
 			    attested->answers[i]);
+	if (attested->evidence_until_s > 0)
+		gauge(gateway, EVIDENCE_ENDS,
+		      "The first end of what a peer's evidence was accepted by: then it is "
+		      "refused.",
+		      LABELS({"peer", peer->name}), (double)attested->evidence_until_s);
 }
 
 static void collect_limited(struct gateway *gateway)
@@ -579,6 +600,7 @@ static void collect(void *context)
 	gateway_ledger_collect(gateway);
 	gateway_webhooks_collect(gateway);
 	host_metrics_clear(gateway->metrics, ATTESTED);
+	host_metrics_clear(gateway->metrics, EVIDENCE_ENDS);
 	for (size_t i = 0; i < gateway->peer_count; i++) {
 		collect_peer(gateway, &gateway->peers[i]);
 		collect_attested(gateway, &gateway->peers[i]);

@@ -99,6 +99,8 @@ static enum cs_err read_chain(struct host_manifest_chain *chain, const struct cs
 				  why));
 	CS_TRY(cs_json_member_u64(&chain->reorg_margin_s, finality, "reorg_margin_s", INT64_MAX,
 				  why));
+	CS_TRY(cs_json_member_u64(&chain->trusting_period_s, finality, "trusting_period_s",
+				  INT64_MAX, why));
 	if (abandoned)
 		CS_TRY(within(cs_json_member_u64(&chain->abandoned_height, abandoned, "height",
 						 INT64_MAX, why),

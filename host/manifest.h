@@ -22,6 +22,7 @@ struct host_manifest_chain {
 	struct cs_hash anchor_hash;
 	uint64_t confirmations;
 	uint64_t reorg_margin_s;
+	uint64_t trusting_period_s; /* without a final block for so long the client is of no use */
 	uint64_t gas_limit_max;
 	struct cs_address sweep_to; /* where what is on the gas account may go */
 	uint64_t abandoned_height;  /* of the conflict that the manifest decides; 0: none */

@@ -5,6 +5,7 @@
 #include "oracle/calls.h"
 #include "oracle/journal_ledger.h"
 #include "relay_state/client/clock.h"
+#include "relay_state/client/registered_watch.h"
 #include "relay_state/client/service.h"
 #include "relay_state/ledger/answers.h"
 
@@ -18,6 +19,7 @@
 struct oracle_ledger {
 	struct oracle *oracle;
 	struct ledger_service service;
+	struct ledger_registered_watch *watch; /* NULL: nothing is looked at yet */
 	size_t calls_max;
 	uint32_t reverts; /* in a row, of one answer alone */
 	struct oracle_ledger_row rows[CALLS_MAX];
@@ -251,6 +253,32 @@ static void fail(void *ctx, enum cs_err err, const char *what)
 	oracle_fail(((struct oracle_ledger *)ctx)->oracle, err, what);
 }
 
+/* ---- whose registration is looked at ---- */
+
+/* The enclave's keys for answers, which the ledger takes of registered enclaves alone. */
+static size_t own_keys(void *ctx, struct ledger_registered_who *who)
+{
+	struct oracle *oracle = ((struct oracle_ledger *)ctx)->oracle;
+	const struct cs_hash *own = &oracle->config.manifest.identity;
+	size_t mark = cs_arena_mark(&oracle->scratch);
+	ProtobufCMessage *message = NULL;
+	*who = (struct ledger_registered_who){
+		.identity = *own, .name = "oracle", .is_needed = true};
+	if (oracle_enclave_hello(oracle).n == 0 ||
+	    oracle_enclave_reply(&oracle->scratch, oracle_enclave_hello(oracle),
+				 &caisson__wire__hello_reply__descriptor, &message) != CS_OK)
+		message = NULL;
+	const Caisson__Wire__HelloReply *hello = (const Caisson__Wire__HelloReply *)message;
+	for (size_t i = 0; hello && i < hello->n_keys; i++) {
+		const struct cs_hash identity = wire_pb_hash(hello->keys[i]->chain);
+		const struct cs_hash x = wire_pb_hash(hello->keys[i]->public_key);
+		if (cs_hash_eq(&identity, own))
+			ledger_registered_add_key(who, hello->keys[i]->epoch, &x);
+	}
+	cs_arena_rewind(&oracle->scratch, mark);
+	return who->key_count > 0;
+}
+
 /* ---- life ---- */
 
 enum cs_err oracle_ledger_start(struct oracle *oracle, struct cs_why *why)
@@ -274,7 +302,10 @@ enum cs_err oracle_ledger_start(struct oracle *oracle, struct cs_why *why)
 						  .pauses = &oracle->config.service,
 						  .sig = oracle->sig};
 	oracle_journal_keep_answers(oracle->journal);
-	return ledger_service_start(&ledger->service, why);
+	CS_TRY(ledger_service_start(&ledger->service, why));
+	ledger->watch = ledger_registered_watch_new(oracle->loop, ledger->service.client, own_keys,
+						    NULL, ledger);
+	return CS_OK;
 }
 
 void oracle_ledger_stop(struct oracle *oracle)
@@ -282,6 +313,7 @@ void oracle_ledger_stop(struct oracle *oracle)
 	if (!oracle->ledger)
 		return;
 	ledger_service_stop(&oracle->ledger->service);
+	ledger_registered_watch_free(oracle->ledger->watch);
 	free(oracle->ledger);
 	oracle->ledger = NULL;
 }
@@ -311,6 +343,7 @@ json_t *oracle_ledger_json(struct oracle *oracle)
 		return json_null();
 	json_t *json = ledger_service_json(&oracle->ledger->service, backlog(oracle));
 	json_object_set_new(json, "records", json_integer((json_int_t)oracle->ledger->recorded));
+	json_object_set_new(json, "registrations", ledger_registered_json(oracle->ledger->watch));
 	return json;
 }
 
@@ -324,4 +357,5 @@ void oracle_ledger_collect(struct oracle *oracle)
 		     "Answers that the ledger took.", ledger->recorded);
 	ledger_count(oracle->metrics, "caisson_ledger_given_up_total",
 		     "Answers that the ledger refuses for good.", ledger->given_up);
+	ledger_registered_collect(ledger->watch, oracle->metrics);
 }

@@ -2,6 +2,7 @@
 // docker/prometheus/alerts.yml: this page is for who looks, the rules are for who sleeps.
 
 const OLD_S = 600;
+const SOON_S = 7 * 86400;
 
 export const ended = (state) => state === 'finalized' || state === 'refunded' || state === 'abandoned';
 
@@ -23,7 +24,7 @@ const alarm = (key, what, why, remedy) => ({ key, level: 'alarm', what, why, rem
 const warning = (key, what, why, remedy) => ({ key, level: 'warning', what, why, remedy });
 const many = (count, one, more) => `${count} ${count === 1 ? one : more}`;
 
-function ofChain(chain) {
+function ofChain(chain, now) {
 	const found = [];
 	if (chain.frozen)
 		found.push(alarm(`frozen ${chain.id}`, `${chain.id} is frozen`, chain.frozen,
@@ -39,6 +40,13 @@ function ofChain(chain) {
 	if (chain.stalled_ms > 0)
 		found.push(warning(`stalled ${chain.id}`, `No new block of ${chain.id}`, `For ${duration(chain.stalled_ms / 1000)} longer than usual.`,
 			'Add an endpoint of another provider; if all of them stand, so does the chain.'));
+	const left = chain.client_expires_s === null ? Infinity : chain.client_expires_s - now / 1000;
+	if (left <= 0)
+		found.push(alarm(`client ${chain.id}`, `The light client of ${chain.id} is of no use any more`,
+			`It had no final block for ${duration(chain.trusting_period_s)}.`, 'The next manifest brings it a new anchor.'));
+	else if (left < chain.trusting_period_s / 2)
+		found.push(warning(`client ${chain.id}`, `The light client of ${chain.id} needs a final block`,
+			`In ${duration(left)} it is of no use any more.`, 'Look at its nodes; a chain that makes blocks for transactions needs one.'));
 	const asked = chain.endpoints.filter((e) => !e.websocket);
 	const bad = asked.filter((e) => e.state !== 'ok' && e.state !== 'unknown');
 	for (const e of bad)
@@ -50,6 +58,22 @@ function ofChain(chain) {
 			account.cannot_pay ? 'It could not pay for its next transaction.' : account.calls === null ? 'It has nothing.' : `It pays for ${many(account.calls, 'more call', 'more calls')}.`,
 			`Send some to ${account.address}.`));
 	return found;
+}
+
+// A registration on the ledger: when its end comes near, and when it counts no more.
+function ofRegistration(r, now) {
+	const [key, level] = [`registration ${r.of} ${r.chain}`, r.needed ? alarm : warning];
+	const enclave = `${r.of === 'own' ? 'our' : 'the'} enclave of ${r.chain}`;
+	const left = r.expires_s - now / 1000;
+	const then = 'The ledger takes nothing that it signs then.';
+	const renew = `${r.of === 'own' ? 'Register it again' : 'Its operator registers it again'} with a later end: caisson doctor has the command.`;
+	if (r.expires_s === null)
+		return r.needed ? [alarm(key, `On the ledger ${enclave} is not registered`, 'What needs it waits.', renew)] : [];
+	if (r.state === 'expired' || left <= 0)
+		return [level(key, `The registration of ${enclave} has ended`, `${duration(-left)} ago. ${then}`, renew)];
+	if (r.state !== 'active')
+		return [level(key, `The registration of ${enclave} does not count`, `It is ${r.state.replaceAll('_', ' ')}.`, 'Ask the owner of the ledger’s register.')];
+	return left < SOON_S ? [warning(key, `The registration of ${enclave} ends soon`, `In ${duration(left)}. ${then}`, renew)] : [];
 }
 
 function ofMessages(status, now) {
@@ -76,16 +100,21 @@ export function alarms(status, enclave, now = Date.now()) {
 	if (enclave?.anchor?.state === 'rolled_back')
 		found.push(alarm('rollback', 'The enclave’s state was rolled back', 'The state in the journal is older than its anchor.',
 			'Bring the newest journal back; else see “What to keep” in the operator’s guide.'));
-	found.push(...status.chains.flatMap(ofChain));
+	found.push(...status.chains.flatMap((chain) => ofChain(chain, now)));
 	for (const peer of status.peers.filter((p) => !p.reachable))
 		found.push(warning(`peer ${peer.name}`, `${peer.name} is not reachable`, `${many(peer.waiting, 'item waits', 'items wait')} for it.`,
 			`Is it up, and does ${new URL(peer.url).host} lead to it?`));
 	for (const peer of status.peers.filter((p) => !['off', 'accepted'].includes(p.attested.state)))
 		found.push(alarm(`attested ${peer.name}`, `Nothing of ${peer.name} is taken`, `Its enclave is ${peer.attested.state}: ${peer.attested.why}.`,
 			'`caisson attest connect` with the same policy shows each check.'));
+	for (const peer of status.peers.filter((p) => p.attested.evidence_until_s && p.attested.evidence_until_s - now / 1000 < SOON_S))
+		found.push(warning(`evidence ${peer.name}`, `What ${peer.name} is accepted by ends soon`, `In ${duration(peer.attested.evidence_until_s - now / 1000)} its enclave is refused.`,
+			'Renew the file of attested_collateral, and caisson reload.'));
 	if (status.ledger && status.ledger.conflicts > 0)
 		found.push(alarm('ledger conflicts', 'The bridge’s ledger contradicts this journal', many(status.ledger.conflicts, 'record', 'records'),
 			'Two gateways tell different things of one message: compare them.'));
+	for (const registration of status.ledger?.registrations || [])
+		found.push(...ofRegistration(registration, now));
 	found.push(...ofMessages(status, now));
 	return found.sort((a, b) => (a.level === b.level ? 0 : a.level === 'alarm' ? -1 : 1));
 }

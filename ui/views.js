@@ -149,7 +149,7 @@ function routeRow(status, chain, way) {
 }
 
 const DONE = { 'chain.reorg': 'blocks taken back', 'chain.diverged': 'another history', 'chain.frozen': 'frozen', 'chain.reorg_held': 'waits for an operator', 'request.failed': 'request failed',
-	'message.refused': 'held up', 'peer.attested': 'a peer’s enclave', 'ledger.conflict': 'contradicted', message: '' };
+	'message.refused': 'held up', 'peer.attested': 'a peer’s enclave', 'ledger.conflict': 'contradicted', 'ledger.registration': 'a registration', message: '' };
 
 const eventRow = (event) => h('li', { 'data-key': event.cursor }, clock(event.time_ms), ' ',
 	event.id ? h('a', { href: `#/message/${event.id}/${event.side}`, title: event.id }, shortened(event.id)) : null, ' ',
@@ -334,6 +334,9 @@ export function identity(now, { enclave, status, insecure, evidence }) {
 			['Evidence digest', full(enclave.evidence_digest)]])),
 		table('Keys', ['Chain', 'Epoch', 'Public key', 'Gas account'], enclave.keys.map((k) => h('tr', { 'data-key': `${k.chain} ${k.epoch}` },
 			h('th', { scope: 'row' }, k.chain), h('td', { class: 'number' }, k.epoch), h('td', {}, full(k.public_key)), h('td', {}, full(k.gas_address)))), 'It has no key.'),
+		status.ledger ? table('Registered on the ledger', ['Chain', 'Whose', 'State', 'Ends', 'By', 'Enclave'], status.ledger.registrations.map((r) => h('tr', { 'data-key': r.chain },
+			h('th', { scope: 'row' }, r.chain), h('td', {}, r.of), h('td', {}, chip(r.state === 'active' ? 'good' : r.needed ? 'bad' : 'back', words(r.state))),
+			h('td', {}, r.expires_s === null ? '–' : moment(r.expires_s * 1000)), h('td', {}, r.evidence || '–'), h('td', {}, full(r.enclave)))), 'No node has told it yet.') : null,
 		h('section', { 'aria-labelledby': 'evidence-title' }, h('h2', { id: 'evidence-title' }, 'Fresh evidence'),
 			h('p', {}, 'Made now, over random bytes of this page. Its verdict is not this page’s to give: ', h('code', {}, 'caisson attest verify FILE --nonce NONCE'), ' judges it offline.'),
 			h('p', {}, h('button', { type: 'button', id: 'ask-evidence' }, 'Ask for it')),

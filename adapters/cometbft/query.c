@@ -147,7 +147,9 @@ enum cs_err comet_query(struct comet_nodes *nodes, const struct adapter_rpc_opti
 						"data", cometbft_json_hex(queries[i].data),
 						"height", comet_json_from_u64(queries[i].height),
 						"prove", (int)queries[i].prove)};
-	enum cs_err err = adapter_rpc_batch(nodes->rpc, options, calls, count, answered, request);
+	struct adapter_rpc_options read = *options;
+	read.read = true;
+	enum cs_err err = adapter_rpc_batch(nodes->rpc, &read, calls, count, answered, request);
 	if (err != CS_OK)
 		free(request);
 	return err;

@@ -102,7 +102,7 @@ static enum cs_err call(struct evm *evm, const char *method, json_t *params,
 
 	*request = *init;
 	enum cs_err err =
-		adapter_rpc_call(evm->rpc, ADAPTER_RPC_DEFAULT, method, params, done, request);
+		adapter_rpc_call(evm->rpc, ADAPTER_RPC_READ, method, params, done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
@@ -266,7 +266,7 @@ enum cs_err evm_account(struct adapter *adapter, const struct cs_address *addres
 	for (size_t i = 0; i < CS_LEN(methods); i++)
 		calls[i] = (struct adapter_rpc_call){
 			methods[i], json_pack("[o,s]", evm_json_from_address(address), "latest")};
-	enum cs_err err = adapter_rpc_batch(evm_of(adapter)->rpc, ADAPTER_RPC_DEFAULT, calls,
+	enum cs_err err = adapter_rpc_batch(evm_of(adapter)->rpc, ADAPTER_RPC_READ, calls,
 					    CS_LEN(calls), account_done, request);
 	if (err != CS_OK)
 		free(request);
@@ -342,7 +342,7 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 			"eth_getStorageAt",
 			json_pack("[o,o,s]", evm_json_from_address(&evm->config.gateway),
 				  host_json_hash(&slots[i]), "latest")};
-	enum cs_err err = adapter_rpc_batch(evm->rpc, ADAPTER_RPC_DEFAULT, calls, slot_count,
+	enum cs_err err = adapter_rpc_batch(evm->rpc, ADAPTER_RPC_READ, calls, slot_count,
 					    statuses_done, request);
 	if (err != CS_OK)
 		free(request);

@@ -1,9 +1,10 @@
-/* What gateways call of contract 5 (relay_state/ledger/records.h) as calldata, and what its views
- * answer. Bytes in, bytes out: asks nobody. */
+/* What gateways call of contract 5 (relay_state/ledger/records.h) as calldata, and what its views and
+ * those of contract 4, the register of enclaves, answer. Bytes in, bytes out: asks nobody. */
 #ifndef RELAY_STATE_CLIENT_CALLS_H
 #define RELAY_STATE_CLIENT_CALLS_H
 
 #include "core/buf.h"
+#include "relay_state/ledger/enclaves.h"
 #include "relay_state/ledger/records.h"
 
 /* Every call below but those of records and answers; a view as /call wants it. */
@@ -57,5 +58,29 @@ CS_NODISCARD enum cs_err ledger_read_history(struct ledger_history *history,
 /* Does the record at a place say what this one says? The contract compares the same fields. */
 CS_NODISCARD enum cs_err ledger_read_same(bool *same, struct cs_bytes answer,
 					  const struct ledger_record *record);
+
+/* ---- questions to contract 4, data of /call as above ---- */
+void ledger_view_epoch(struct cs_buf *buf, const struct cs_hash *identity);
+void ledger_view_key(struct cs_buf *buf, const struct cs_hash *identity, uint64_t epoch);
+void ledger_view_holder(struct cs_buf *buf, const struct cs_hash *x);
+void ledger_view_enclave(struct cs_buf *buf, const struct cs_hash *enclave);
+
+/* ---- their answers; INVALID too: a state that there is none, an end that no clock reaches ---- */
+/* The newest epoch of an identity; 0: it has no key. */
+CS_NODISCARD enum cs_err ledger_read_epoch(uint64_t *epoch, struct cs_bytes answer);
+/* Zeros where there is no such key. */
+CS_NODISCARD enum cs_err ledger_read_key(struct wire_key *key, struct cs_bytes answer);
+struct ledger_holder {
+	struct cs_hash enclave; /* zero: nobody ever registered the key */
+	bool active;            /* as ledger_key_holder has it (enclaves.h) */
+};
+CS_NODISCARD enum cs_err ledger_read_holder(struct ledger_holder *holder, struct cs_bytes answer);
+struct ledger_enclave {
+	enum ledger_enclave_state state;
+	uint8_t evidence_kind; /* 0: by the administrators' word */
+	uint64_t expires_s;
+};
+CS_NODISCARD enum cs_err ledger_read_enclave(struct ledger_enclave *enclave,
+					     struct cs_bytes answer);
 
 #endif

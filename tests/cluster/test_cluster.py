@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,9 @@ def test_renewal_at_half_of_a_certificate_s_life(tmp_path):
         wait_for(lambda: worker.status()["renewals"] >= 3, SOON_S, "three renewals")
         assert worker.status()["until"] > until
         assert worker.metric("lost") == 0
+        # What alarms are made of goes with it.
+        wait_for(lambda: worker.figure("caisson_cluster_certificate_expires_timestamp_seconds") > until, SOON_S, "the next end")
+        assert 0 < worker.figure("caisson_cluster_certificate_life_seconds") <= 4
 
 
 def test_without_a_key_server_keys_end_with_the_certificate(tmp_path):
@@ -196,6 +200,7 @@ def test_without_a_key_server_keys_end_with_the_certificate(tmp_path):
         cluster.key_servers[0].kill()
         wait_for(lambda: not worker.joined(), SOON_S, "the end")
         refused("no-key", worker.seal, b"anything")
+        assert worker.figure("caisson_cluster_certificate_expires_timestamp_seconds") < time.time()
 
 
 def test_everything_restarts(tmp_path):

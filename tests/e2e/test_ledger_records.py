@@ -10,7 +10,7 @@ from lib import abi
 from lib.bridge_ledger import BridgeLedger
 from lib.door import Door
 from lib.observe import DESTINATION
-from lib.records import NAMES, TIMEOUT_S, check_records, conflicts, figure, history, in_flight, status, wait_leases, wait_written
+from lib.records import NAMES, TIMEOUT_S, check_records, conflicts, history, in_flight, status, wait_leases, wait_written
 from lib.rpc import wait_for
 from lib.tools import free_ports
 from lib.world import GAS_MONEY_WEI, TRANSFER_GAS, Gateway, World
@@ -47,8 +47,19 @@ def test_every_move_is_recorded(world, bridge):
     for gateway in world.gateways:
         told = status(gateway)
         assert told["id"] == bridge.caip2 and told["nodes"] == told["reachable"] == 4 and told["why"] is None
-        assert figure(gateway, "caisson_ledger_writing") == 1 and figure(gateway, "caisson_ledger_conflicts") == 0
-        assert figure(gateway, "caisson_ledger_records_total") == told["records"] > 0
+        assert gateway.figure("caisson_ledger_writing") == 1 and gateway.figure("caisson_ledger_conflicts") == 0
+        assert gateway.figure("caisson_ledger_records_total") == told["records"] > 0
+
+
+def test_nobody_is_warned_of_registrations_that_nothing_needs(world):
+    """These enclaves are in no register, their time is the host's: that is said, and rings nothing."""
+    for gateway in world.gateways:
+        rows = wait_for(lambda g=gateway: (r := status(g)["registrations"]) and all(row["state"] == "not_registered" for row in r) and r, TIMEOUT_S, "a look")
+        assert sorted(row["of"] for row in rows) == ["own", "remote"]
+        assert all(row["needed"] is False and row["expires_s"] is row["enclave"] is row["evidence"] is None for row in rows)
+        assert "caisson_registration" not in gateway.request("GET", "/metrics")[1] and "registration." not in gateway.log.read_text()
+        told = gateway.caisson("doctor", str(gateway.config)).stdout
+        assert told.count("is not in the ledger's register, and need not be") == 2 and "REGISTRATION" not in gateway.caisson("status").stdout
 
 
 def test_a_restart_writes_nothing_twice(world, bridge):
@@ -120,7 +131,7 @@ def test_it_goes_on_without_the_ledger(world, bridge):
     for gateway in world.gateways:
         told = wait_for(lambda g=gateway: (s := status(g))["state"] == "no_node" and s["reachable"] == 0 and s, TIMEOUT_S,
                         f"{gateway.name} says so", 0.1)
-        assert told["why"] and figure(gateway, "caisson_ledger_writing") == 0
+        assert told["why"] and gateway.figure("caisson_ledger_writing") == 0
         assert gateway.get("/v1/status")["ready"] is True
     ids = relay(world, b"nobody writes 1", b"nobody writes 2")
     backlog = [status(g)["backlog"] for g in world.gateways]

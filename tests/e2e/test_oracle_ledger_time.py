@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lib import oracle
-from lib.bridge_ledger import BridgeLedger
+from lib.bridge_ledger import DAY_S, BridgeLedger
 from lib.rpc import wait_for
 from lib.sources import Sources
 from lib.world import World
@@ -38,6 +38,16 @@ def test_an_answer_in_the_ledgers_time(world):
     # The low end when the answer came: a clock may be wrong by two seconds, and a round is at most a few seconds old.
     assert document["observed_at"] <= world.bridge_ledger.rpc.time() + 2
     assert document["observed_at"] >= asked_by - 30
+
+
+def test_its_registration_is_told(world):
+    """As a gateway's: in its state, and in the figures of which the alarms are made."""
+    told = wait_for(lambda: (r := world.oracle.get("/v1/chains")["ledger"]["registrations"]) and r[0]["state"] == "active" and r, TIMEOUT_S, "the registration")
+    assert [(r["of"], r["chain"], r["needed"], r["evidence"]) for r in told] == [("own", "oracle", True, "administrators")]
+    assert abs(told[0]["expires_s"] - world.bridge_ledger.rpc.time() - 30 * DAY_S) < 3600
+    figures = world.oracle.request("GET", "/metrics")[1]
+    assert 'caisson_registration_active{of="own",chain="oracle"} 1' in figures
+    assert f'caisson_registration_expires_timestamp_seconds{{of="own",chain="oracle"}} {told[0]["expires_s"]}' in figures
 
 
 def test_no_answer_without_a_quorum(world):

@@ -299,6 +299,36 @@ def test_what_is_wrong_is_an_alarm_and_heals(world, page):
     page.wait("document.querySelector('.calm')", END_TIMEOUT_S)
 
 
+@pytest.mark.parametrize("state, needed, left_s, alarm", [
+    ("active", True, 8 * 86400, None), ("active", True, 3 * 86400, ("warning", "ends soon", "In 3 d 0 h.")),
+    ("active", True, -60, ("alarm", "has ended", "1 min 0 s ago.")), ("expired", True, -7200, ("alarm", "has ended", "2 h 0 min ago.")),
+    ("expired", False, -60, ("warning", "has ended", "")), ("stopped", True, 86400, ("alarm", "does not count", "It is stopped.")),
+    ("not_registered", True, None, ("alarm", "is not registered", "waits")), ("not_registered", False, None, None)])
+def test_a_registration_on_the_ledger_is_an_alarm_before_it_ends(world, page, state, needed, left_s, alarm):
+    """What the page makes of what a gateway says, at a moment: this bridge has no ledger."""
+    now_s, gateway = 1_800_000_000, world.gateways[0]
+    row = {"of": "own", "chain": "eip155:1", "state": state, "needed": needed, "expires_s": left_s and now_s + left_s, "enclave": None, "evidence": None}
+    status = gateway.get("/v1/status") | {"ledger": {"conflicts": 0, "registrations": [row]}}
+    found = page.run(f"import('{gateway.url}/ui/judge.js').then(m => m.alarms({json.dumps(status)}, null, {now_s * 1000}))")
+    found = [a for a in found if a["key"] == "registration own eip155:1"]
+    assert [(a["level"], alarm[1] in a["what"], alarm[2] in a["why"]) for a in found] == ([(alarm[0], True, True)] if alarm else [])
+    assert all("our enclave of eip155:1" in a["what"] for a in found)
+    shown = page.run(f"import('{gateway.url}/ui/views.js').then(m => m.identity({now_s * 1000}, {{enclave: {json.dumps(gateway.get('/v1/enclave'))}, "
+                     f"status: {json.dumps(status)}, insecure: []}}).filter(Boolean).map((e) => e.textContent).join('\\n'))")
+    assert "Registered on the ledger" in shown and f"eip155:1own{state.replace('_', ' ')}" in shown
+
+
+@pytest.mark.parametrize("left_s, alarm", [(None, None), (43201, None), (43199, ("warning", "needs a final block")), (0, ("alarm", "is of no use any more"))])
+def test_a_light_client_without_a_final_block_is_an_alarm(world, page, left_s, alarm):
+    now_s, gateway = 1_800_000_000, world.gateways[0]
+    status = gateway.get("/v1/status")
+    chain = status["chains"][0]
+    assert chain["client_expires_s"] == chain["final_time_s"] + chain["trusting_period_s"]
+    chain |= {"trusting_period_s": 86400, "client_expires_s": left_s if left_s is None else now_s + left_s}
+    found = page.run(f"import('{gateway.url}/ui/judge.js').then(m => m.alarms({json.dumps(status)}, null, {now_s * 1000}))")
+    assert [(a["level"], alarm and alarm[1] in a["what"]) for a in found if a["key"].startswith("client ")] == ([(alarm[0], True)] if alarm else [])
+
+
 def test_nothing_is_missed_while_the_gateway_is_away(world, page):
     gateway = world.gateways[0]
     os.kill(gateway.pids()["caisson-gateway"], signal.SIGKILL)

@@ -49,5 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	fuzz_untouched(&m, sizeof m);
+	if (cluster_manifest_read_draft(&m, file, fuzz_arena(), &why) == CS_OK)
+		look(&m);
+	else
+		fuzz_untouched(&m, sizeof m);
 	return 0;
 }

@@ -123,6 +123,10 @@ class Process_:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=10) as reply:
             return json.load(reply)["up"]
 
+    def figure(self, name: str) -> float:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as reply:
+            return next(float(line.rsplit(" ", 1)[1]) for line in reply.read().decode().splitlines() if line.startswith(f"{name}{{"))
+
     def metric(self, event: str) -> float:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as reply:
             for line in reply.read().decode().splitlines():

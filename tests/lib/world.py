@@ -325,12 +325,16 @@ class World:
     def register_enclaves(self, told: list[dict]) -> None:
         """The administrators of the bridge's ledger name them in its register: only their keys may anchor anything."""
         for side, enclave in zip(self.sides, told):
-            keys = [(side.identity, k["epoch"], abi.to_bytes(k["public_key"]), k["gas_address"]) for k in enclave["keys"]]
-            self.bridge_ledger.register_enclave(
-                bridge_ledger.BRIDGE, keys, abi.to_bytes(enclave["measurement"]), abi.to_bytes(enclave["lineage"]),
-                enclave["manifest_number"], abi.to_bytes(enclave["manifest_hash"]), abi.to_bytes(enclave["evidence_digest"]))
+            self.register_enclave(side, enclave)
         if self.oracle:
             self.oracle.register_enclave(self.bridge_ledger)
+
+    def register_enclave(self, side: deploy.Side, told: dict, **more) -> bytes:
+        """One of them; its name on the ledger. more: as of BridgeLedger.register_enclave."""
+        keys = [(side.identity, k["epoch"], abi.to_bytes(k["public_key"]), k["gas_address"]) for k in told["keys"]]
+        return self.bridge_ledger.register_enclave(
+            bridge_ledger.BRIDGE, keys, abi.to_bytes(told["measurement"]), abi.to_bytes(told["lineage"]), told["manifest_number"],
+            abi.to_bytes(told["manifest_hash"]), abi.to_bytes(told["evidence_digest"]), **more)
 
     def wait_ready(self) -> None:
         for service in self.services:

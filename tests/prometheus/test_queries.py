@@ -18,7 +18,7 @@ from lib.world import END_TIMEOUT_S, World
 
 FOLDER = ROOT / "docker" / "prometheus"
 # Of a bridge's ledger, of chains whose blocks providers name, of peers whose enclaves are looked at: this world has none.
-ELSEWHERE = {"caisson_peer_attested", "caisson_ledger_conflicts", "caisson_ledger_backlog", "caisson_ledger_writing", "caisson_chain_providers_voting"}
+ELSEWHERE = {"caisson_cluster_certificate_expires_timestamp_seconds", "caisson_cluster_certificate_life_seconds", "caisson_peer_attested", "caisson_peer_evidence_expires_timestamp_seconds", "caisson_registration_active", "caisson_registration_expires_timestamp_seconds", "caisson_ledger_conflicts", "caisson_ledger_backlog", "caisson_ledger_writing", "caisson_chain_providers_voting"}
 
 
 def rules() -> list[str]:

@@ -13,6 +13,7 @@ ALERTS = re.findall(r"- alert: (\w+)", (FOLDER / "alerts.yml").read_text())
 ROUTE = 'instance="g",chain="a",remote="b",side="source"'
 CHAIN = 'instance="g",chain="a"'
 POINT = 'instance="g",chain="a",endpoint="0",url="http://n"'
+REGISTERED = 'instance="g",of="own",chain="a"'
 ACCOUNT = 'instance="g",chain="a",account="gas"'
 
 # By alert: series that ring it at the minute, and the same ones a little better, which do not.
@@ -25,9 +26,11 @@ CASES = {
     "CaissonChainNotReady": (5, {f"caisson_chain_ready{{{CHAIN}}}": ("0x30", "1x30")}),
     "CaissonPeerAway": (10, {'caisson_peer_reachable{instance="g",peer="h"}': ("0x30", "0x3 1x30")}),
     "CaissonPeerNotAttested": (10, {'caisson_peer_attested{instance="g",peer="h",state="refused"}': ("1x30", "0x30"), 'caisson_peer_attested{instance="g",peer="h",state="unknown"}': ("0x30", "1x3 0x30"), 'caisson_peer_attested{instance="g",peer="h",state="accepted"}': ("0x30", "0x3 1x30")}),
+    "CaissonPeerEvidenceEnds": (15, {'caisson_peer_evidence_expires_timestamp_seconds{instance="g",peer="h"}': ("518400x30", "608400x30")}),
     "CaissonChainStalled": (5, {f"caisson_chain_stalled_seconds{{{CHAIN}}}": ("60+60x30", "0x30")}),
     "CaissonClientStands": (5, {f"caisson_chain_client_stands_seconds{{{CHAIN}}}": ("0+60x30", "0x2 59x30")}),
     "CaissonFinalityBehind": (15, {f"caisson_chain_head_height{{{CHAIN}}}": ("1000x30", "1000x30"), f"caisson_chain_final_height{{{CHAIN}}}": ("700x30", "900x30")}),
+    "CaissonClientEnds": (15, {f"caisson_chain_client_expires_timestamp_seconds{{{CHAIN}}}": ("40000x30", "87000+60x30"), f"caisson_chain_trusting_period_seconds{{{CHAIN}}}": ("86400x30", "86400x30")}),
     "CaissonNoEndpoint": (5, {f"caisson_endpoint_up{{{POINT}}}": ("0x30", "1x30"),
                               'caisson_endpoint_up{instance="g",chain="a",endpoint="1",url="ws://n"}': ("1x30", "1x30")}),
     "CaissonEndpointDown": (15, {f"caisson_endpoint_up{{{POINT}}}": ("0x30", "0x5 1x30")}),
@@ -45,6 +48,10 @@ CASES = {
     "CaissonReorgHeld": (4, {f"caisson_chain_reorg_held_blocks{{{CHAIN}}}": ("70x30", "0x30")}),
     "CaissonEnclaveDoesNotSign": (5, {'caisson_enclave_signs{instance="g"}': ("0x30", "1x30")}),
     "CaissonFewProviders": (10, {f"caisson_chain_providers_voting{{{CHAIN}}}": ("1x30", "2x30")}),
+    # Time begins at 0 here: six days from then on, and a week and an hour.
+    "CaissonRegistrationEnds": (15, {f"caisson_registration_expires_timestamp_seconds{{{REGISTERED}}}": ("518400x30", "608400x30")}),
+    "CaissonRegistrationInactive": (5, {f"caisson_registration_active{{{REGISTERED}}}": ("0x30", "0x1 1x30")}),
+    "CaissonClusterCertificateEnds": (55, {'caisson_cluster_certificate_expires_timestamp_seconds{instance="w",role="worker"}': ("3600x120", "3600x31 5400x90"), 'caisson_cluster_certificate_life_seconds{instance="w",role="worker"}': ("3600x120", "3600x120")}),
     "CaissonLedgerConflict": (1, {'caisson_ledger_conflicts{instance="g"}': ("1x30", "0x30")}),
     "CaissonLedgerNotWritten": (15, {'caisson_ledger_backlog{instance="g"}': ("5x30", "5x30"), 'caisson_ledger_writing{instance="g"}': ("0x30", "1x30")}),
 }

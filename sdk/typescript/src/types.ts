@@ -194,7 +194,7 @@ export interface Quote {
 }
 
 export type EventKind = 'message' | 'message.refused' | 'request.failed' | 'chain.reorg' | 'chain.diverged' | 'chain.frozen' | 'chain.reorg_held' | 'ledger.conflict' | 'webhook.disabled'
-  | 'operator.pause' | 'operator.resume' | 'operator.observe' | 'operator.observed' | 'operator.clear' | 'operator.retry' | 'operator.reload' | 'operator.drain' | 'operator.undrain' | 'operator.drained' | 'operator.raise' | 'operator.sweep' | 'operator.accept_reorg' | 'peer.attested';
+  | 'operator.pause' | 'operator.resume' | 'operator.observe' | 'operator.observed' | 'operator.clear' | 'operator.retry' | 'operator.reload' | 'operator.drain' | 'operator.undrain' | 'operator.drained' | 'operator.raise' | 'operator.sweep' | 'operator.accept_reorg' | 'peer.attested' | 'ledger.registration';
 
 /** Of the stream: which members are there depends on the kind. */
 export interface Event {

@@ -423,6 +423,20 @@ static void test_only_reads_are_hedged(void **state)
 	assert_int_equal(f->endpoint, 1);
 }
 
+/* A nonce in a sender's hands is none; one that is only shown is. */
+static void test_what_the_caller_calls_a_read_is_one(void **state)
+{
+	struct fixture *f = *state;
+
+	open_rpc(f, 2, 10);
+	f->nodes[0].manner = HANG;
+	f->done = 0;
+	assert_ok(adapter_rpc_call(f->rpc, ADAPTER_RPC_READ, "send", NULL, on_done, f));
+	wait_done(f, 1);
+	assert_int_equal(f->endpoint, 1);
+	assert_int_equal(at_node(f, 1)->hedges_won, 1);
+}
+
 static void test_none_without_a_second_endpoint_or_by_config(void **state)
 {
 	struct fixture *f = *state;
@@ -711,6 +725,7 @@ int main(void)
 		T(test_a_late_read_goes_to_the_next),
 		T(test_what_comes_too_late_is_counted),
 		T(test_only_reads_are_hedged),
+		T(test_what_the_caller_calls_a_read_is_one),
 		T(test_none_without_a_second_endpoint_or_by_config),
 		T(test_the_budget_ends),
 		T(test_a_lie_and_then_the_truth),

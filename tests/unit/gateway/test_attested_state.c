@@ -95,6 +95,46 @@ static void test_an_acceptance(void **state)
 	}
 }
 
+/* When it is refused unless there is newer collateral; an end that does not read is no answer. */
+static void test_the_end_of_an_acceptance(void **state)
+{
+	static const char *const wrong[] = {"", "soon", "2026-02-29T00:00:00Z",
+					    "2026-12-01T00:00:00+01:00", "1764547200"};
+	struct gateway_attested_peer peer = {.state = GATEWAY_ATTESTED_OFF};
+	(void)state;
+	json_t *json = good("affirming");
+	json_object_set_new(json, "until", json_string("2025-12-01T00:00:00Z"));
+	struct gateway_attested_verdict v = read(0, json);
+	expect(&v, GATEWAY_ANSWER_ACCEPTED, "");
+	assert_int_equal(v.evidence_until_s, 1764547200);
+	gateway_attested_begin(&peer, at(0));
+	gateway_attested_asked(&peer, at(1));
+	gateway_attested_told(&peer, &v, EVERY_MS, at(2));
+	assert_int_equal(peer.evidence_until_s, 1764547200);
+
+	json = good("affirming");
+	json_object_set_new(json, "until", json_null());
+	v = read(0, json);
+	expect(&v, GATEWAY_ANSWER_ACCEPTED, "");
+	assert_int_equal(v.evidence_until_s, 0);
+	json = good("affirming");
+	json_object_set_new(json, "until", json_integer(1764547200));
+	v = read(0, json);
+	expect(&v, GATEWAY_ANSWER_NONE, "the end that was printed");
+	for (size_t i = 0; i < CS_LEN(wrong); i++) {
+		json = good("affirming");
+		json_object_set_new(json, "until", json_string(wrong[i]));
+		v = read(0, json);
+		expect(&v, GATEWAY_ANSWER_NONE, "the end that was printed");
+	}
+	/* What is refused rests on nothing. */
+	gateway_attested_asked(&peer, at(3));
+	v = read(7, good("none"));
+	gateway_attested_told(&peer, &v, EVERY_MS, at(4));
+	assert_int_equal(peer.state, GATEWAY_ATTESTED_REFUSED);
+	assert_int_equal(peer.evidence_until_s, 0);
+}
+
 /* Each check that the verdict rests on, failed, not made, and not there. */
 static void test_every_check_counts(void **state)
 {
@@ -406,6 +446,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_acceptance),
+		cmocka_unit_test(test_the_end_of_an_acceptance),
 		cmocka_unit_test(test_every_check_counts),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_nonsense_says_nothing),

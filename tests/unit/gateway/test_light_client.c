@@ -1,7 +1,9 @@
 /* How far a light client that catches up may go: no further above the oldest message to be signed than it can look back, for as long as
- * that one moves. */
+ * that one moves; and when it is of no use any more. */
 #include "gateway/gateway.h"
 #include "tests/unit/support.h"
+
+#include <stdlib.h>
 
 #define NOW_MS 1000000u
 
@@ -54,6 +56,23 @@ static void what_does_not_move_holds_it_no_longer(void **state)
 	assert_int_equal(hold(50, 9000, 10 * GATEWAY_CLIENT_WAIT_MS), 50 + GATEWAY_CLIENT_WAIT);
 }
 
+/* Without a final block for the trusting period it is of no use any more. */
+static void it_ends_with_the_trusting_period(void **state)
+{
+	const struct host_manifest_chain manifest = {.trusting_period_s = 86400};
+	const struct host_manifest_chain endless = {.trusting_period_s = INT64_MAX};
+	struct gateway_chain *chain = calloc(1, sizeof *chain);
+	(void)state;
+	assert_non_null(chain);
+	chain->manifest = &manifest;
+	assert_int_equal(gateway_client_expires_s(chain), 0);
+	chain->follow.final_time_s = 1800000000;
+	assert_int_equal(gateway_client_expires_s(chain), 1800086400);
+	chain->manifest = &endless;
+	assert_int_equal(gateway_client_expires_s(chain), INT64_MAX);
+	free(chain);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -61,6 +80,7 @@ int main(void)
 		cmocka_unit_test_setup(what_waits_holds_it, fresh),
 		cmocka_unit_test_setup(what_moves_goes_on_holding_it, fresh),
 		cmocka_unit_test_setup(what_does_not_move_holds_it_no_longer, fresh),
+		cmocka_unit_test(it_ends_with_the_trusting_period),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

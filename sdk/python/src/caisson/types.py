@@ -10,7 +10,7 @@ QuoteKind = Literal["message", "transfer"]
 EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "chain.reorg_held",
                     "ledger.conflict", "webhook.disabled", "operator.pause", "operator.resume", "operator.observe", "operator.observed", "operator.clear",
                     "operator.retry", "operator.reload", "operator.drain", "operator.undrain", "operator.drained", "operator.raise",
-                    "operator.sweep", "operator.accept_reorg", "peer.attested"]
+                    "operator.sweep", "operator.accept_reorg", "peer.attested", "ledger.registration"]
 
 
 class Attributes(TypedDict, total=False):
