@@ -47,6 +47,25 @@ static enum cli_exit path_of(struct cli *cli, char path[PATH_MAX_SIZE], const ch
 
 /* ---- watching ---- */
 
+/* Who signed, and what was shown before: a gateway of an older version tells neither. */
+static void print_signature(const json_t *step)
+{
+	const json_t *signature = json_object_get(step, "signature");
+	const json_t *proof = json_object_get(step, "proof");
+	const char *key = cli_text_of(signature, "public_key");
+	if (!signature)
+		return;
+	printf("  signed by %s, epoch %lld: s %s", key[0] ? key : "a key that is not known here",
+	       cli_number_of(signature, "epoch"), cli_text_of(signature, "s"));
+	if (!json_is_object(proof))
+		return;
+	printf("; shown: %s", cli_text_of(proof, "kind"));
+	if (json_is_integer(json_object_get(proof, "block")))
+		printf(" under block %lld", cli_number_of(proof, "block"));
+	if (json_is_string(json_object_get(proof, "block_hash")))
+		printf(" %s", cli_text_of(proof, "block_hash"));
+}
+
 static void print_step(const json_t *step, long long begin_ms)
 {
 	const json_t *tx = json_object_get(step, "tx");
@@ -64,6 +83,7 @@ static void print_step(const json_t *step, long long begin_ms)
 		printf("  %s", json_string_value(tx));
 	if (cli_text_of(step, "detail")[0])
 		printf("  (%s)", cli_text_of(step, "detail"));
+	print_signature(step);
 	putchar('\n');
 	fflush(stdout);
 }

@@ -102,6 +102,10 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 			return CS_OK;
 		place(&message, &event->at);
 		gateway_proofs_look_from(chain, message.height);
+		/* The signature that stands was for the branch that is gone. */
+		if (message.state == RELAY_SIGNED)
+			CS_TRY(gateway_journal_steps_undo(journal, message.n, RELAY_STEP_FINAL,
+							  RELAY_STEP_SIGNED));
 		if (observe)
 			CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_OBSERVE));
 		else

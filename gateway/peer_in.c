@@ -231,7 +231,10 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
 		message.tries = 0;
 		message.why[0] = 0;
 		message.next_ms = host_wall_ms();
-		return gateway_journal_save(journal, &message);
+		read_evidence(&message, json_object_get(json, "evidence"));
+		CS_TRY(gateway_journal_save(journal, &message));
+		return gateway_take_facts(take->gateway, &message, RELAY_SOURCE,
+					  json_object_get(json, "steps"));
 	}
 	if (err != CS_ERR_NOT_FOUND)
 		return err;
@@ -318,14 +321,18 @@ static enum cs_err take_outcome(struct take *take, const struct gateway_statemen
 	if (!cs_hash_eq(&message.chain, &st->statement.receiver) ||
 	    !cs_hash_eq(&message.remote, &st->statement.signer))
 		return CS_OK;
-	CS_TRY(gateway_take_facts(take->gateway, &message, RELAY_DESTINATION,
-				  json_object_get(json, "steps")));
 	bool first = relay_may_move(message.state, RELAY_ON_VERIFY_OUTCOME);
 	/* Under another key, while the first one cannot be used. */
 	bool other =
 		(message.state == RELAY_OUTCOME_VERIFIED || message.state == RELAY_REFUNDING) &&
 		message.submission == 0 && message.end_height == 0 &&
 		message.outcome == (enum wire_status)st->statuses[leaf];
+	/* The facts of another statement than the one that counts are not this one's. */
+	const bool counts = first || other || message.outcome_statement == 0 ||
+			    message.outcome_statement == st->n;
+	if (counts)
+		CS_TRY(gateway_take_facts(take->gateway, &message, RELAY_DESTINATION,
+					  json_object_get(json, "steps")));
 	if (!first && !other)
 		return CS_OK;
 	message.outcome = (enum wire_status)st->statuses[leaf];

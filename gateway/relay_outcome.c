@@ -148,6 +148,7 @@ static enum cs_err write_proven(void *context)
 		struct gateway_step step = {.message = row.n,
 					    .step = RELAY_STEP_OUTCOME_SIGNED,
 					    .chain = chain->config->id,
+					    .block = flight->height,
 					    .detail = relay_status_name(row.outcome)};
 		CS_TRY(gateway_journal_step(journal, &step));
 		CS_TRY(gateway_end_as_known(chain->gateway, &row));

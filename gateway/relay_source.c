@@ -159,7 +159,9 @@ static enum cs_err write_signed(void *context)
 		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_SIGN));
 		struct gateway_step step = {.message = message.n,
 					    .step = RELAY_STEP_SIGNED,
-					    .chain = chain->config->id};
+					    .chain = chain->config->id,
+					    .block = flight->by_state ? flight->height
+								      : message.height};
 		CS_TRY(gateway_journal_step(journal, &step));
 	}
 	return gateway_post_item(flight->route, GATEWAY_ITEM_MESSAGES, flight->statement.n);

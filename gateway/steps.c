@@ -162,8 +162,93 @@ static void set_cost(struct gateway *gateway, json_t *json, const struct cs_hash
 	cs_arena_rewind(&gateway->scratch, mark);
 }
 
+/* ---- who signed, and what it was shown ---- */
+
+/* One of the enclave's keys as it names them now. */
+static json_t *own_key(const json_t *keys, const struct wire_statement *st)
+{
+	struct cs_why why;
+	for (size_t i = 0; i < json_array_size(keys); i++) {
+		const json_t *key = json_array_get(keys, i);
+		struct cs_hash identity;
+		uint64_t epoch = 0;
+		if (host_json_read_hash(key, "identity", &identity, &why) == CS_OK &&
+		    host_json_read_u64(key, "epoch", &epoch, &why) == CS_OK &&
+		    cs_hash_eq(&identity, &st->signer) && epoch == st->epoch)
+			return json_object_get(key, "public_key");
+	}
+	return NULL;
+}
+
+/* Null: not learned by this gateway, or its own enclave has it no longer, or does not answer. */
+static json_t *public_key(struct gateway *gateway, const struct gateway_message *message,
+			  const struct wire_statement *st)
+{
+	struct gateway_chain *chain = gateway_chain_of(gateway, &message->chain);
+	const struct gateway_route *route =
+		chain ? gateway_route_of(chain, &message->remote) : NULL;
+	struct cs_hash key;
+	if (cs_hash_eq(&st->signer, &message->remote))
+		return route && gateway_key_of(route, st->epoch, &key) == CS_OK
+			       ? host_json_hash(&key)
+			       : json_null();
+	json_t *keys = gateway->enclave_ready ? gateway_json_keys(gateway) : NULL;
+	json_t *found = json_incref(own_key(keys, st));
+	json_decref(keys);
+	return found ? found : json_null();
+}
+
+/* An event is shown by its receipt, a status by a word of the gateway's storage; a ledger shows both by such a word
+ * under its application hash. Of a receipt the message's place is the block that was shown; of a word the step's, and
+ * nobody wrote down its hash. */
+static json_t *proof_json(struct gateway *gateway, const struct gateway_message *message,
+			  const struct gateway_step *step, const struct cs_hash *signer,
+			  const json_t *final_step)
+{
+	const struct host_manifest_chain *chain =
+		host_manifest_chain(&gateway->config.manifest, signer);
+	if (!chain)
+		return json_null();
+	const bool is_ledger = chain->chain_id == 0;
+	const bool is_receipt = !is_ledger && step->step == RELAY_STEP_SIGNED;
+	const uint64_t block = is_receipt ? message->height : step->block;
+	const bool has_hash = is_receipt && !cs_hash_is_zero(&message->block);
+	json_t *final_block = json_object_get(final_step, "block");
+	json_t *json = json_object();
+	json_object_set_new(json, "kind",
+			    json_string(is_ledger    ? "ics23"
+					: is_receipt ? "receipt"
+						     : "storage"));
+	json_object_set_new(json, "block", block ? host_json_u64(block) : json_null());
+	json_object_set_new(json, "block_hash",
+			    has_hash ? host_json_hash(&message->block) : json_null());
+	json_object_set_new(json, "final_block",
+			    final_block ? json_incref(final_block) : json_null());
+	return json;
+}
+
+/* final_step: the one before, NULL where it is not known. Nothing is said of a statement that is not here. */
+static void set_signature(struct gateway *gateway, json_t *json,
+			  const struct gateway_message *message, const struct gateway_step *step,
+			  const json_t *final_step)
+{
+	struct gateway_statement st;
+	const uint64_t n =
+		step->step == RELAY_STEP_SIGNED ? message->statement : message->outcome_statement;
+	if (n == 0 || gateway_journal_statement(gateway->journal, n, &st) != CS_OK)
+		return;
+	json_t *signature = gateway_json_statement(&st, NULL);
+	json_object_set_new(signature, "public_key", public_key(gateway, message, &st.statement));
+	json_object_set_new(json, "signature", signature);
+	json_object_set_new(json, "proof",
+			    proof_json(gateway, message, step, &st.statement.signer, final_step));
+}
+
+/* ---- all of them ---- */
+
 struct eighteen {
 	struct gateway *gateway;
+	const struct gateway_message *message;
 	json_t *of[RELAY_STEP_END];
 	bool seen[RELAY_STEP_END];
 	unsigned last;
@@ -191,6 +276,8 @@ static void take_step(void *ctx, const struct gateway_step *step)
 	json_object_set_new(json, "detail", step->detail ? json_string(step->detail) : json_null());
 	if (step->tx && is_inclusion(step->step))
 		set_cost(all->gateway, json, step->tx);
+	if (step->step == RELAY_STEP_SIGNED || step->step == RELAY_STEP_OUTCOME_SIGNED)
+		set_signature(all->gateway, json, all->message, step, all->of[step->step - 1]);
 	all->of[step->step] = json;
 	all->seen[step->step] = true;
 	all->last = step->step > all->last ? step->step : all->last;
@@ -198,7 +285,7 @@ static void take_step(void *ctx, const struct gateway_step *step)
 
 json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message *message)
 {
-	struct eighteen all = {.gateway = gateway};
+	struct eighteen all = {.gateway = gateway, .message = message};
 	json_t *list = json_array();
 	if (gateway_journal_steps(gateway->journal, message->n, RELAY_STEP_REQUESTED, take_step,
 				  &all) != CS_OK)

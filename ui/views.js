@@ -192,14 +192,17 @@ export function messageList(now, { list, filter }) {
 const LABELS = { done: '', failed: 'failed', skipped: 'left out', pending: 'to come', next: 'next' };
 
 // What shows a step to somebody who believes nobody: a signature, a final block, else what the journal says of it.
-function proofOf(step, envelope) {
-	const statement = step.n === 6 ? envelope?.statement : step.n === 13 ? envelope?.outcome_statement : null;
+const SHOWN = { receipt: 'receipt', storage: 'word of its storage', ics23: 'ICS-23 proof' };
+
+function proofOf(step) {
+	const { signature, proof } = step;
 	if (step.skipped)
 		return step.skipped;
-	return [statement ? ['signature ', hash(statement.s)] : null, step.detail && statement ? ', ' : null, step.detail || null];
+	return [signature ? ['signature ', hash(signature.s)] : null, step.detail && signature ? ', ' : null, step.detail || null,
+		proof ? h('span', { class: 'under' }, `${SHOWN[proof.kind] || proof.kind} under block ${proof.block ? grouped(proof.block) : '–'} `, proof.block_hash ? hash(proof.block_hash) : null) : null];
 }
 
-function stepRow(step, index, message, envelope) {
+function stepRow(step, index, message) {
 	const steps = message.steps;
 	const before = steps.slice(0, index).reverse().find((s) => s.t_ms);
 	const kind = stepClass(step, message);
@@ -211,7 +214,7 @@ function stepRow(step, index, message, envelope) {
 		h('td', {}, step.chain || '–', step.block ? h('span', { class: 'under' }, `block ${grouped(step.block)}`) : null),
 		h('td', {}, hash(step.tx)),
 		h('td', {}, cost),
-		h('td', { class: 'wide soft' }, proofOf(step, envelope)));
+		h('td', { class: 'wide soft' }, proofOf(step)));
 }
 
 function signature(title, statement, key) {
@@ -263,7 +266,7 @@ export function oneMessage(now, { message, envelope, failure }) {
 			message.request_id ? ['Request', full(message.request_id)] : null,
 			['Paid by this gateway', costsOf(message) || 'nothing so far']]),
 		h('section', { 'aria-labelledby': 'trail-title' }, h('h2', { id: 'trail-title' }, 'Trail'),
-			table('Eighteen steps, and what proves each', ['Step', 'Time', 'After', 'Where', 'Transaction', 'Cost', 'Proof and detail'], message.steps.map((s, i) => stepRow(s, i, message, envelope)), '')),
+			table('Eighteen steps, and what proves each', ['Step', 'Time', 'After', 'Where', 'Transaction', 'Cost', 'Proof and detail'], message.steps.map((s, i) => stepRow(s, i, message)), '')),
 		h('section', { 'aria-labelledby': 'proof-title' }, h('h2', { id: 'proof-title' }, 'Signatures'), proofs(envelope, message))];
 }
 

@@ -18,6 +18,11 @@ def test_messages_each_way(world):
     for source, message_id in ids:
         found = world.gateways[source].ends(message_id)
         assert found["outcome"] == "delivered"
+        steps = {s["n"]: s for s in found["steps"]}
+        for n, sent in ((6, 3), (13, 10)):
+            shown = steps[n]["proof"]
+            assert shown["kind"] == "ics23" and shown["block_hash"] is None and steps[n]["signature"]["public_key"], steps[n]
+            assert steps[sent]["block"] < steps[n - 1]["block"] == shown["final_block"] <= shown["block"] == steps[n]["block"]
         world.gateways[1 - source].ends(message_id)
     assert world.sides[1].app.read("lastPayload") in (b"from 0, 0", b"from 0, 1")
 

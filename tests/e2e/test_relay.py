@@ -182,6 +182,8 @@ def test_a_message_waits_for_the_confirmations_that_it_asks_for(by_hand):
     wait_for(lambda: gateway.get("/v1/chains")["chains"][0]["final"] == height + more - 1, END_TIMEOUT_S, "the block before", 0.1)
     held = gateway.message(careful)
     assert held["state"] == "observed" and held["finality"] == more, held
+    assert steps_of(held)[6] == {"n": 6, "name": "message_signed", "pending": True}
+    assert not any("signature" in step or "proof" in step for step in held["steps"])
     side.chain.mine()
     wait_for(lambda: gateway.message(careful)["state"] not in NOT_SIGNED, END_TIMEOUT_S, "its signature", 0.1)
     rpc.call("evm_setIntervalMining", 1)

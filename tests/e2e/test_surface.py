@@ -9,16 +9,20 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import websocket
 
-from lib import deploy
+from lib import abi, crypto, deploy
 from lib.events import ServerSentEvents, read_until
 from lib.rpc import wait_for
-from lib.tools import free_ports
+from lib.tools import ROOT, free_ports
 from lib.world import END_TIMEOUT_S, ApiError, World, account
+
+sys.path.insert(0, str(ROOT / "tools"))
+import envelope_vectors as envelope  # noqa: E402
 
 UNIT = 10**18
 EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED, EXIT_NO_GATEWAY, EXIT_NO, EXIT_CLAIMED = 1, 2, 3, 4, 6, 7
@@ -52,6 +56,56 @@ def test_transfer_arrived(world, transfer):
     assert [s["n"] for s in message["steps"]] == list(range(1, 19))
     assert message["refund_to"] == world.gateways[0].operator.lower()
     assert all("t_ms" in s for s in message["steps"]), [s for s in message["steps"] if "t_ms" not in s]
+
+
+def verifies(signature: dict) -> bool:
+    """By the key that is named beside it; the enclave is a simulated one."""
+    words = {name: abi.to_bytes(signature[name]) for name in ("signer", "receiver", "root", "rx", "s", "public_key")}
+    digest = envelope.digest(envelope.INSECURE, signature["kind"], words["signer"], words["receiver"], signature["epoch"],
+                             signature["manifest"], words["root"])
+    return crypto.schnorr_verify(words["public_key"], digest, words["rx"] + words["s"])
+
+
+def test_the_signing_steps_name_signature_and_proof(world, transfer):
+    """At both gateways: the envelope's signature by the key that the contract names, over what stood in that block."""
+    home, abroad = world.sides
+    for gateway in world.gateways:
+        steps = {s["n"]: s for s in gateway.message(transfer[1])["steps"]}
+        document = gateway.get(f"/v1/messages/{transfer[1]}/envelope")
+        assert {n for n, s in steps.items() if "signature" in s or "proof" in s} == {6, 13}
+        for n, name, contract in ((6, "statement", abroad.gateway), (13, "outcome_statement", home.gateway)):
+            signature = steps[n]["signature"]
+            signed = {k: v for k, v in document[name].items() if k != "path"}
+            assert {k: v for k, v in signature.items() if k != "public_key"} == signed
+            key = abi.to_hex(contract.read("keyOf", abi.to_bytes(signed["signer"]), signed["epoch"])[0]["x"])
+            assert signature["public_key"] == key and key in [k["public_key"] for k in document["keys"]]
+            assert verifies(signature)
+            assert not verifies({**signature, "root": steps[19 - n]["signature"]["root"]})
+        # The receipt of the event, under a block that was final.
+        shown = steps[6]["proof"]
+        assert shown["kind"] == "receipt" and shown["block"] == steps[6]["block"] == steps[3]["block"]
+        receipt = home.chain.rpc.receipt(steps[3]["tx"])
+        assert int(receipt["blockNumber"], 16) == shown["block"] and receipt["blockHash"] == shown["block_hash"]
+        assert shown["final_block"] == steps[5]["block"] >= shown["block"]
+        # The word of the status, which is there since step 10.
+        shown = steps[13]["proof"]
+        assert shown["kind"] == "storage" and shown["block_hash"] is None and shown["block"] == steps[13]["block"]
+        assert steps[10]["block"] <= steps[12]["block"] == shown["final_block"] <= shown["block"] <= abroad.chain.rpc.block_number()
+        head = document["message"]
+        status = [abroad.gateway.read("statusOf", abi.to_bytes(head["source"]), head["sequence"], block=block)
+                  for block in (steps[10]["block"] - 1, shown["block"])]
+        assert status == [0, 2]
+
+
+def test_the_command_line_names_signature_and_proof(world, transfer):
+    steps = {s["n"]: s for s in world.gateways[0].message(transfer[1])["steps"]}
+    lines = {line.split()[0]: line for line in world.gateways[0].caisson("messages", transfer[1]).stdout.splitlines() if line}
+    for n in (6, 13):
+        signature, shown = steps[n]["signature"], steps[n]["proof"]
+        assert f"signed by {signature['public_key']}, epoch {signature['epoch']}: s {signature['s']}" in lines[str(n)]
+        assert f"shown: {shown['kind']} under block {shown['block']}" in lines[str(n)]
+    assert lines["6"].endswith(steps[6]["proof"]["block_hash"])
+    assert "signed by" not in lines["5"] + lines["12"]
 
 
 def test_send_and_watch(world):

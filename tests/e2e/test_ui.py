@@ -213,6 +213,9 @@ def test_the_trail_is_the_gateways(world, page, ended):
     shown = page.run("[...document.querySelectorAll('tr.step')].map((row) => ({text: row.innerText, tx: row.querySelector('td .hash')?.title ?? null}))")
     for step, row in zip(message["steps"], shown):
         assert step["name"].replace("_", " ") in row["text"].lower()
+        if step["n"] in (6, 13):
+            proof = {6: "receipt under block", 13: "word of its storage under block"}[step["n"]]
+            assert f"{proof} {step['proof']['block']:,}".replace(",", "\u202f") in row["text"]
         assert (step.get("tx") or None) == (row["tx"] if step.get("tx") else None)
         assert f"block {step['block']:,}".replace(",", "\u202f") in row["text"] if step.get("block") else True
     cards = page.run("[...document.querySelectorAll('.card')].map((card) => card.innerText)")

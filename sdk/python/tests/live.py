@@ -266,6 +266,10 @@ class Live(unittest.TestCase):
         self.fits(message, types.Message)
         for step in message["steps"]:
             self.fits(step, types.Step)
+            self.assertEqual("signature" in step, step["n"] in (6, 13))
+            if "signature" in step:
+                self.fits(step["signature"], types.StepSignature)
+                self.fits(step["proof"], types.StepProof)
         for place in ("sent", "executed", "finalization"):
             self.fits(message[place], types.Place)
         self.assertEqual(gateway_of(DESTINATION).message(str(message["id"]))["side"], "destination")

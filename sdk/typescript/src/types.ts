@@ -86,6 +86,19 @@ export interface Place {
   time_s: number | null;
 }
 
+/** Of steps 6 and 13: the envelope's statement without the path, and the signer's key where this gateway knows it. */
+export interface StepSignature extends Omit<SignedStatement, 'path'> {
+  public_key: Hex | null;
+}
+
+/** What the enclave was shown before it signed, as its gateway told it. */
+export interface StepProof {
+  kind: 'receipt' | 'storage' | 'ics23';
+  block: number | null;
+  block_hash: Hex | null;
+  final_block: number | null;
+}
+
 /** One that happened has t_ms, one that never will has skipped (why), one that may still happen has pending. */
 export interface Step {
   n: number;
@@ -97,6 +110,8 @@ export interface Step {
   detail?: string | null;
   /** Of a block with a transaction of the gateway that was asked; paid in the chain's smallest unit, by all its messages together. */
   cost?: { gas_used: number; paid: string; messages: number };
+  signature?: StepSignature;
+  proof?: StepProof | null;
   skipped?: string;
   pending?: boolean;
 }

@@ -284,6 +284,7 @@ test('keys', async () => {
 test('one message', async () => {
   const message = await gateway.message(finalized.id);
   assert.deepEqual(message.steps?.map((step) => step.n), Array.from({ length: 18 }, (_, i) => i + 1));
+  assert.deepEqual(message.steps?.filter((step) => step.signature).map((step) => [step.n, step.proof?.kind]), [[6, 'receipt'], [13, 'storage']]);
   assert.equal((await gatewayOf(destination).message(finalized.id)).side, 'destination');
   await refused(404, 'not-found', '', gateway.message(`0x${'00'.repeat(32)}`));
   await refused(404, 'not-found', '', gateway.message(finalized.id, { side: 'destination' }));

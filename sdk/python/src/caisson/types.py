@@ -60,6 +60,30 @@ class Cost(TypedDict):
     messages: int
 
 
+class StepSignature(TypedDict):
+    """Of steps 6 and 13: the envelope's statement without the path, and the signer's key where this gateway knows it."""
+
+    kind: int
+    signer: str
+    receiver: str
+    epoch: int
+    manifest: int
+    root: str
+    rx: str
+    ry: str
+    s: str
+    public_key: str | None
+
+
+class StepProof(TypedDict):
+    """What the enclave was shown before it signed, as its gateway told it. kind: receipt, storage or ics23."""
+
+    kind: str
+    block: int | None
+    block_hash: str | None
+    final_block: int | None
+
+
 class Step(TypedDict):
     """One that happened has t_ms, one that never will has skipped (why), one that may still happen has pending."""
 
@@ -71,6 +95,8 @@ class Step(TypedDict):
     block: NotRequired[int | None]
     detail: NotRequired[str | None]
     cost: NotRequired[Cost]
+    signature: NotRequired[StepSignature]
+    proof: NotRequired[StepProof | None]
     skipped: NotRequired[str]
     pending: NotRequired[bool]
 
