@@ -13,7 +13,7 @@ PROGRAMS = ("gateway", "oracle", "cluster", "node")
 ELSEWHERE = {
     "caisson_ledger_": "a bridge's ledger: e2e/test_ledger_records, oracle/test_ledger",
     "caisson_peer_attested": "peers whose enclaves are looked at: attested/test_peers",
-    "caisson_peer_evidence_": "the same: attested/test_peers",
+    "caisson_peer_evidence_": "a peer's evidence that ends, which simulated evidence does not: unit/gateway/test_attested_state.c has when",
     "caisson_registration_": "a register of enclaves: e2e/test_bridge_registration, e2e/test_oracle_ledger_time",
     "caisson_cluster_certificate_": "a worker of a cluster: cluster/test_cluster",
     "caisson_chain_providers_voting": "a chain whose blocks providers name: e2e/test_quorum, oracle/test_quorum",
