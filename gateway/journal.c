@@ -66,9 +66,9 @@ static const char *const migrations[] = {
 	"DROP INDEX messages_height;"
 	"CREATE INDEX messages_height ON messages(chain, side, height) WHERE side=1;",
 	/* Items of other gateways that cannot be taken yet. */
-	"CREATE TABLE held(n INTEGER PRIMARY KEY, peer TEXT NOT NULL, ours BLOB NOT NULL,"
-	" remote BLOB NOT NULL, item TEXT NOT NULL) STRICT;"
-	"CREATE INDEX held_peer ON held(peer, ours, remote);",
+	"CREATE TABLE held(n INTEGER PRIMARY KEY, peer TEXT NOT NULL, instance TEXT NOT NULL,"
+	" ours BLOB NOT NULL, remote BLOB NOT NULL, item TEXT NOT NULL) STRICT;"
+	"CREATE INDEX held_peer ON held(peer, instance, ours, remote);",
 };
 
 /* The numbers that the conditions of indices and queries name. */

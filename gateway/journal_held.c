@@ -9,8 +9,9 @@ static void bind_route(struct host_stmt *s, const char *peer,
 		       const struct gateway_held_route *route)
 {
 	host_bind_text(s, 0, peer);
-	host_bind_blob(s, 1, CS_BYTES_OF(route->ours.b));
-	host_bind_blob(s, 2, CS_BYTES_OF(route->remote.b));
+	host_bind_text(s, 1, route->instance);
+	host_bind_blob(s, 2, CS_BYTES_OF(route->ours.b));
+	host_bind_blob(s, 3, CS_BYTES_OF(route->remote.b));
 }
 
 static enum cs_err look_for_room(struct gateway_journal *journal, const char *peer, size_t size)
@@ -36,7 +37,7 @@ enum cs_err gateway_journal_hold(struct gateway_journal *journal, const char *pe
 	if (err == CS_OK) {
 		struct host_stmt *s = sql(journal, SQL_HELD_ADD);
 		bind_route(s, peer, route);
-		host_bind_text(s, 3, text);
+		host_bind_text(s, 4, text);
 		err = host_stmt_run(s);
 	}
 	free(text);
@@ -72,7 +73,7 @@ enum cs_err gateway_journal_is_held(struct gateway_journal *journal, const char 
 enum cs_err gateway_journal_held_next(struct gateway_journal *journal, const char *peer,
 				      uint64_t *n, struct gateway_held_route *route)
 {
-	struct gateway_held_route found;
+	struct gateway_held_route found = {.instance = ""};
 	struct host_stmt *s = sql(journal, SQL_HELD_NEXT);
 	bool row = false;
 	host_bind_text(s, 0, peer);
@@ -81,9 +82,16 @@ enum cs_err gateway_journal_held_next(struct gateway_journal *journal, const cha
 	if (!row)
 		return CS_ERR_NOT_FOUND;
 	uint64_t number = host_column_u64(s, 0);
-	enum cs_err err = host_column_copy(s, 1, found.ours.b, sizeof(found.ours.b));
+	const char *instance = host_column_text(s, 1);
+	enum cs_err err = instance != NULL && strlen(instance) < sizeof(found.instance)
+				  ? CS_OK
+				  : CS_ERR_MALFORMED;
 	if (err == CS_OK)
-		err = host_column_copy(s, 2, found.remote.b, sizeof(found.remote.b));
+		memcpy(found.instance, instance, strlen(instance));
+	if (err == CS_OK)
+		err = host_column_copy(s, 2, found.ours.b, sizeof(found.ours.b));
+	if (err == CS_OK)
+		err = host_column_copy(s, 3, found.remote.b, sizeof(found.remote.b));
 	host_stmt_reset(s);
 	CS_TRY(err);
 	*n = number;

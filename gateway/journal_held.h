@@ -12,8 +12,11 @@
 #define GATEWAY_HELD_MAX 256u
 #define GATEWAY_HELD_SIZE_MAX (16u << 20)
 
-/* Identities of our chain's gateway and of the other's. */
+#define GATEWAY_HELD_INSTANCE_SIZE 33
+/* The peer's journal, of 32 digits and a zero: whoever has the peer's API key alone does not know it, so that what he
+ * sends holds up nothing of the peer's own. Identities of our chain's gateway and of the other's. */
 struct gateway_held_route {
+	char instance[GATEWAY_HELD_INSTANCE_SIZE];
 	struct cs_hash ours;
 	struct cs_hash remote;
 };

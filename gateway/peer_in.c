@@ -8,6 +8,7 @@
 #include "gateway/gateway.h"
 #include "gateway/journal_held.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@
 #define INSTANCE_DIGITS 32u
 /* Routes that wait, of one look at what is held; more of them wait for the next. */
 #define WAITING_MAX 32u
+/* Items that one look takes: up to so many batches are written together, and live ones come between. */
+#define HELD_AT_ONCE 8u
 /* What is held is looked at so often; after so many times of which nothing came, for it waits for somebody then: the
  * key's owner, the next manifest; so much later. */
 #define HELD_PAUSE_MS 100u
@@ -45,7 +48,8 @@ struct take {
 	struct cs_why *why; /* of what ends all of it */
 	enum fate fate;     /* of the item at hand */
 	uint64_t held;      /* items that wait in the journal */
-	bool moves;         /* one of them was taken, or came to them */
+	bool begins;        /* the first of them came */
+	bool moves;         /* one of them was taken */
 	uint64_t refused;
 	struct wanted wanted[WAITING_MAX];
 	size_t wanted_count;
@@ -558,7 +562,8 @@ static void tell_refused(const struct take *take)
 /* ---- what waits here ---- */
 
 /* False: it is of no route, as notes are. */
-static bool read_route(struct gateway_held_route *route, const json_t *item)
+static bool read_route(const struct take *take, struct gateway_held_route *route,
+		       const json_t *item)
 {
 	struct gateway_statement st;
 	struct cs_why why;
@@ -567,6 +572,7 @@ static bool read_route(struct gateway_held_route *route, const json_t *item)
 	    gateway_json_read_statement(json_object_get(item, "statement"), &st, &why) != CS_OK)
 		return false;
 	bool is_ours = strcmp(kind, "in_force") == 0;
+	snprintf(route->instance, sizeof(route->instance), "%s", take->instance);
 	route->ours = is_ours ? st.statement.signer : st.statement.receiver;
 	route->remote = is_ours ? st.statement.receiver : st.statement.signer;
 	return true;
@@ -581,8 +587,8 @@ static enum cs_err hold(struct take *take, const struct gateway_held_route *rout
 	if (err == CS_ERR_FULL)
 		return CS_OK;
 	CS_TRY(err);
+	take->begins = take->begins || take->held == 0;
 	take->held++;
-	take->moves = true;
 	return CS_OK;
 }
 
@@ -591,21 +597,22 @@ static enum cs_err take_or_hold(struct take *take, const json_t *item)
 {
 	struct gateway_held_route route;
 	bool waits = false;
-	if (take->held > 0 && read_route(&route, item))
+	if (take->held > 0 && read_route(take, &route, item))
 		CS_TRY(gateway_journal_is_held(take->gateway->journal, take->peer, &route, &waits));
 	if (waits)
 		return hold(take, &route, item);
 	CS_TRY(try_item(take, item));
 	if (take->fate != FATE_LATER)
 		return CS_OK;
-	return read_route(&route, item) ? hold(take, &route, item) : CS_OK;
+	return read_route(take, &route, item) ? hold(take, &route, item) : CS_OK;
 }
 
 static bool is_among(const struct gateway_held_route *routes, size_t count,
 		     const struct gateway_held_route *route)
 {
 	for (size_t i = 0; i < count; i++)
-		if (cs_hash_eq(&routes[i].ours, &route->ours) &&
+		if (strcmp(routes[i].instance, route->instance) == 0 &&
+		    cs_hash_eq(&routes[i].ours, &route->ours) &&
 		    cs_hash_eq(&routes[i].remote, &route->remote))
 			return true;
 	return false;
@@ -618,13 +625,13 @@ static enum cs_err take_held(struct take *take)
 	struct gateway_held_route waiting[WAITING_MAX];
 	struct gateway_held_route route;
 	size_t count = 0;
+	unsigned taken = 0;
 	uint64_t n = 0;
-	CS_TRY(gateway_journal_held_count(journal, take->peer, &take->held));
-	while (take->held > 0 && count < WAITING_MAX) {
+	while (taken < HELD_AT_ONCE && count < WAITING_MAX) {
 		json_t *item = NULL;
 		enum cs_err err = gateway_journal_held_next(journal, take->peer, &n, &route);
 		if (err == CS_ERR_NOT_FOUND)
-			return CS_OK;
+			break;
 		CS_TRY(err);
 		if (is_among(waiting, count, &route))
 			continue;
@@ -637,9 +644,9 @@ static enum cs_err take_held(struct take *take)
 			continue;
 		}
 		CS_TRY(gateway_journal_held_done(journal, n));
-		take->held--;
-		take->moves = true;
+		taken++;
 	}
+	take->moves = taken > 0;
 	return CS_OK;
 }
 
@@ -693,7 +700,7 @@ void gateway_peer_take_held(struct gateway_peer *peer)
 static enum cs_err write_items(void *context)
 {
 	struct take *take = context;
-	CS_TRY(take_held(take));
+	CS_TRY(gateway_journal_held_count(take->gateway->journal, take->peer, &take->held));
 	for (size_t i = 0; i < json_array_size(take->items); i++) {
 		const json_t *item = json_array_get(take->items, i);
 		uint64_t n = (uint64_t)json_integer_value(json_object_get(item, "n"));
@@ -747,7 +754,7 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 		err = gateway_write(gateway, write_items, &take);
 	if (err == CS_OK)
 		*cursor = take.consumed;
-	if (err == CS_OK && take.moves)
+	if (err == CS_OK && from && take.begins)
 		pause_held(from, true);
 	learn_keys(&take);
 	gateway_arena_free(take.arena);

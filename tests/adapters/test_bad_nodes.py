@@ -497,6 +497,56 @@ def test_log_ranges_that_are_refused(auto, proxy, limit):
         assert set(ids) <= set(driver.messages(late=True)) and driver.counters()["logs_splits"] >= 1
 
 
+def limited_logs(limit: list[int], fine: list[int], change=lambda logs: logs):
+    """A hook: eth_getLogs of so many heights and no more; how many each answer was for."""
+    def after(call, reply):
+        if call["method"] != "eth_getLogs":
+            return reply
+        heights = int(call["params"][0]["toBlock"], 16) - int(call["params"][0]["fromBlock"], 16) + 1
+        if heights > limit[0]:
+            return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32600, "message": f"eth_getLogs is limited to a {limit[0]} range"}}
+        fine.append(heights)
+        return dict(reply, result=change(reply["result"]))
+    return after
+
+
+def test_log_ranges_grow_again(auto, proxy):
+    """Doubled after each easy answer, up to what is configured, and kept for the next rescan."""
+    auto.chain.mine(200)
+    first = auto.chain.rpc.block_number() - 199
+    limit, fine = [4], []
+
+    def lifted(logs):
+        if len(fine) == 3:
+            limit[0] = 10**6
+        return logs
+
+    proxy.after = limited_logs(limit, fine, lifted)
+    with Driver(auto, http=[proxy.url], ws=[], logs_range=64) as driver:
+        driver.wait_height(first + 199)
+        assert driver.ask("rescan", first=first, last=first + 199)["err"] == "ok"
+        # 64, 32, 16 and 8 are refused, and 8 again after each of the first two answers.
+        assert fine == [4, 4, 4, 8, 16, 32, 64, 64, 4] and driver.counters()["logs_splits"] == 6
+        fine.clear()
+        assert driver.ask("rescan", first=first, last=first + 99)["err"] == "ok"
+        assert fine == [64, 36]
+
+
+def test_log_ranges_do_not_grow_after_many_logs(auto, proxy):
+    """An answer of thousands is none that came easily."""
+    ids = auto.sent(auto.send(1, b"many logs"))
+    first = auto.chain.rpc.block_number()
+    auto.chain.mine(11)
+    limit, fine = [2], []
+    proxy.after = limited_logs(limit, fine, lambda logs: logs * 2000)
+    with Driver(auto, http=[proxy.url], ws=[], logs_range=8) as driver:
+        driver.wait_height(first + 11)
+        assert driver.ask("rescan", first=first, last=first + 11)["err"] == "ok"
+        # 8 and 4 are refused, and 4 again after each answer but the first, until two are left.
+        assert fine == [2] * 6 and driver.counters()["logs_splits"] == 5
+        assert set(ids) <= set(driver.messages(late=True))
+
+
 def test_logs_that_are_refused_altogether(auto, proxy, spammer):
     """Then the receipts of every block that may hold an event are read; a rescan says that it cannot."""
     cursor = _cursor_now(auto)

@@ -175,6 +175,38 @@ def test_another_writer_was_first(manual, secret):
         assert driver.wait_tx(tx, "included")["nonce"] == 1
 
 
+def test_a_nonce_that_is_taken_is_no_fault_of_the_node(manual, secret):
+    """It says "nonce too low", and stays the one that is asked: nothing counts against it, nothing is sent to the other one."""
+    refusals = []
+
+    def after(call, reply):
+        if call["method"] == "eth_sendRawTransaction" and "error" in reply:
+            refusals.append(reply["error"]["message"])
+        return reply
+
+    with RpcProxy(manual.chain.url) as one, RpcProxy(manual.chain.url) as two:
+        one.after = after
+        with open_driver(manual, secret, http=[one.url, two.url], ws=[]) as driver:
+            driver.wait_for(lambda: [e["state"] for e in driver.ask("endpoints")["endpoints"]] == ["ok", "ok"])
+
+            def steal(event):
+                driver.sign_hook = None
+                raw = rlp.sign_1559(secret, manual.chain.chain_id, event["nonce"], b"\x55" * 20, gas=21000)
+                manual.chain.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
+                manual.chain.mine()
+
+            driver.sign_hook = steal
+            two.methods.clear()
+            tx = driver.submit(manual.contract.address, manual.message_data(b"late"), gas=GAS)
+            mine_until(driver, reached(driver, tx, "settled"))
+            assert refusals and all("nonce too low" in text for text in refusals), refusals
+            for endpoint in driver.ask("endpoints")["endpoints"]:
+                assert [endpoint[what] for what in ("state", "breaker", "errors", "limited", "lies", "diverged")] == ["ok", "closed", 0, 0, 0, 0], endpoint
+            # Of the other one it is asked whether it knows the transaction, so that no second one is signed lightly.
+            assert not {"eth_sendRawTransaction", "eth_getLogs", "eth_getBlockReceipts", "eth_call", "eth_estimateGas"} & set(two.methods), two.methods
+            assert [e for e in driver.events if e["event"] == "endpoint" and e["state"] != "ok"] == []
+
+
 def receipts_of(chain, signed: list[dict]) -> list[str]:
     """Statuses of what was executed of all that was ever signed."""
     found = [chain.rpc.call("eth_getTransactionReceipt", s["hash"]) for s in signed]

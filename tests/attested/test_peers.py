@@ -58,10 +58,6 @@ class AttestedGateway(Gateway):
         with sqlite3.connect(f"file:{self.folder / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
             return journal.execute("SELECT * FROM peers").fetchall()
 
-    def figure(self, start: str) -> float | None:
-        text = self.request("GET", "/metrics")[1]
-        return next((float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(start)), None)
-
 
 class AttestedWorld(World):
     def write_gateways(self):
@@ -119,8 +115,8 @@ def test_both_are_accepted_and_messages_go(world):
         assert attested["since_ms"] <= now and now + 3_300_000 < attested["until_ms"] <= now + 3_601_000
         assert gateway.told()[0].endswith(" accepted")
         other = world.gateways[1 - gateway.index].name
-        assert gateway.figure(f'caisson_peer_attested{{peer="{other}",state="accepted"}}') == 1
-        assert gateway.figure(f'caisson_peer_attested_answers_total{{peer="{other}",answer="accepted"}}') >= 1
+        assert gateway.figure("caisson_peer_attested", peer=other, state="accepted") == 1
+        assert gateway.figure("caisson_peer_attested_answers_total", peer=other, answer="accepted") >= 1
         gateway.shows_all("caisson_peer_attested")
     for i in range(4):
         world.gateways[i % 2].ends(world.send(b"to an attested peer", source=i % 2))
@@ -143,8 +139,8 @@ def test_a_policy_of_another_build(world, here):
     message = nothing_is_taken(world, here)
     assert any(line.endswith(f"refused: {why}") for line in here.told())
     other = world.gateways[1]
-    assert here.figure(f'caisson_peer_attested{{peer="{other.name}",state="accepted"}}') == 0
-    assert here.figure(f'caisson_peer_attested{{peer="{other.name}",state="refused"}}') == 1
+    assert here.figure("caisson_peer_attested", peer=other.name, state="accepted") == 0
+    assert here.figure("caisson_peer_attested", peer=other.name, state="refused") == 1
     status, problem = here.request("POST", "/v1/peer/envelopes", {"instance": "0" * 32, "after": 0, "items": []}, key=here.peer_key)
     assert status == 503 and problem["code"] == CODE and problem["retry"] is True and "policy-measurements" in problem["detail"]
     here.accept(world.measurement())

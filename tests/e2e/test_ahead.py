@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import sqlite3
 
 import pytest
 
-from lib import naming
 from lib.rpc import wait_for
 from lib.third import Third, numbers, reload
 from lib.world import END_TIMEOUT_S, GAS_MONEY_WEI, TRANSFER_GAS
@@ -26,12 +24,6 @@ class Apart(Third):
         if index == 0:
             text = text.replace(f"chains = {abroad}", f"chains = {json.dumps([self.sides[1].chain.caip2, self.more.caip2])}")
         gateway.config.write_text(text if index == 0 else text + self.chain_lines())
-
-    def name(self, side, other, gateway) -> None:
-        """The owner of one contract names the key of the enclave of the other chain."""
-        nonce = secrets.token_hex(32)
-        data = naming.call(self.build, self.folder, gateway.get(f"/v1/enclave/evidence?nonce={nonce}"), self.measurement(), side.gateway.address, other.identity, nonce)
-        side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, side.gateway.address, data))
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +73,8 @@ def test_what_is_signed_for_a_route_that_the_peer_does_not_have_waits_for_it(wor
     world.write(1)
     reload(second)
     wait_for(second.healthy, END_TIMEOUT_S, "health with the third chain")
-    world.name(home, third, second)
-    world.name(third, home, first)
+    world.name_key(home, third, second)
+    world.name_key(third, home, first)
     gas = next(k for k in second.enclave()["keys"] if k["chain"] == world.more.caip2)["gas_address"]
     world.more.rpc.wait_receipt(world.more.rpc.send(third.owner, gas, value=GAS_MONEY_WEI, gas=TRANSFER_GAS))
     for message in (early, next_one):

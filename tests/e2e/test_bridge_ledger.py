@@ -168,6 +168,7 @@ def test_without_a_quorum_nothing_is_signed_and_nothing_is_lost(world, bridge):
         bridge.kill(index)
     for gateway in world.gateways:
         wait_for(lambda g=gateway: (h := health(g)) and h[0] == 503 and "no-time" in str(h[1]), TIMEOUT_S, f"health ({gateway.log})", 0.1)
+        assert (gateway.figure("caisson_enclave_ready"), gateway.figure("caisson_enclave_signs")) == (1, 0)  # it is there, and has no time
     message_id = world.send(b"while there is no time", source=0)
     world.gateways[0].reaches(message_id, "observed", "final")
     for index in (2, 3):
@@ -175,4 +176,5 @@ def test_without_a_quorum_nothing_is_signed_and_nothing_is_lost(world, bridge):
     for gateway in world.gateways:
         wait_for(gateway.healthy, TIMEOUT_S, f"health ({gateway.log})", 0.1)
         gateway.ends(message_id)
+        assert gateway.figure("caisson_enclave_signs") == 1
     relay_each_way(world, "after the quorum came back")

@@ -34,11 +34,18 @@ def well(world: World) -> bool:
     return all(e["state"] in ("ok", "unknown") for e in world.gateways[0].get("/v1/chains")["chains"][0]["endpoints"])
 
 
+def websockets(world: World) -> tuple[float, float]:
+    """Of the first chain: how often one was connected, and how often one said nothing while blocks came."""
+    gateway, chain = world.gateways[0], world.chains[0].caip2
+    return tuple(gateway.figure(f"caisson_adapter_websocket_{what}_total", chain=chain) for what in ("connects", "silent"))
+
+
 def test_a_node_hangs_and_comes_back(world):
     first, follower = world.gateways[0], world.chains[0].follower
     first.ends(world.send(b"by the first node"))
     wait_for(lambda: endpoint(world)["state"] == "ok", 30, "the first node, well", 0.2)
     body = {"to": account(world.sides[1], world.sides[1].app.address), "payload": "0x00", "mode": "prepare"}
+    connects, silent = websockets(world)
     os.kill(follower.pid, signal.SIGSTOP)
     try:
         begin = time.monotonic()
@@ -57,6 +64,9 @@ def test_a_node_hangs_and_comes_back(world):
     wait_for(lambda: endpoint(world)["state"] == "ok", 60, "the first node, well again", 0.2)
     first.ends(world.send(b"by the first node again"))
     wait_for(lambda: well(world), 150, "its websocket, listened to again", 1)
+    # The other node's, and then the first one's again.
+    told = websockets(world)
+    assert connects >= 1 and told[0] >= connects + 2 and told[1] > silent, (connects, silent, told)
 
 
 def missed(world: World, payload: bytes) -> tuple[str, dict]:

@@ -194,6 +194,10 @@ def test_a_transaction_that_is_elsewhere(world, change, found):
         assert (status, answer["found"], answer["taken"]) == (200, found, 0), answer
 
 
+def stalled_s(world) -> float:
+    return world.gateways[0].figure("caisson_chain_stalled_seconds", chain=world.chains[0].caip2)
+
+
 def test_an_old_head(world):
     """The chain seems to stand still: it is told, and nothing is signed of what came later."""
     old = world.chains[0].rpc.ask("commit")
@@ -210,7 +214,9 @@ def test_an_old_head(world):
     sent = world.send(b"later")
     still_waits(world, sent)
     wait_for(lambda: "stalled" in str(world.gateways[0].request("GET", "/healthz")[1]), END_TIMEOUT_S, "that it is told", 0.2)
+    assert stalled_s(world) > 0
     goes_on(world, sent)
+    assert stalled_s(world) == 0
 
 
 def test_a_fork_freezes_the_route(tmp_path):

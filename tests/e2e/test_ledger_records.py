@@ -10,7 +10,7 @@ from lib import abi
 from lib.bridge_ledger import BridgeLedger
 from lib.door import Door
 from lib.observe import DESTINATION
-from lib.records import NAMES, TIMEOUT_S, check_records, conflicts, figure, history, in_flight, status, wait_leases, wait_written
+from lib.records import NAMES, TIMEOUT_S, check_records, conflicts, history, in_flight, status, wait_leases, wait_written
 from lib.rpc import wait_for
 from lib.tools import free_ports
 from lib.world import GAS_MONEY_WEI, TRANSFER_GAS, Gateway, World
@@ -47,8 +47,8 @@ def test_every_move_is_recorded(world, bridge):
     for gateway in world.gateways:
         told = status(gateway)
         assert told["id"] == bridge.caip2 and told["nodes"] == told["reachable"] == 4 and told["why"] is None
-        assert figure(gateway, "caisson_ledger_writing") == 1 and figure(gateway, "caisson_ledger_conflicts") == 0
-        assert figure(gateway, "caisson_ledger_records_total") == told["records"] > 0
+        assert gateway.figure("caisson_ledger_writing") == 1 and gateway.figure("caisson_ledger_conflicts") == 0
+        assert gateway.figure("caisson_ledger_records_total") == told["records"] > 0
         gateway.shows_all("caisson_ledger_")
 
 
@@ -132,7 +132,7 @@ def test_it_goes_on_without_the_ledger(world, bridge):
     for gateway in world.gateways:
         told = wait_for(lambda g=gateway: (s := status(g))["state"] == "no_node" and s["reachable"] == 0 and s, TIMEOUT_S,
                         f"{gateway.name} says so", 0.1)
-        assert told["why"] and figure(gateway, "caisson_ledger_writing") == 0
+        assert told["why"] and gateway.figure("caisson_ledger_writing") == 0
         assert gateway.get("/v1/status")["ready"] is True
     ids = relay(world, b"nobody writes 1", b"nobody writes 2")
     backlog = [status(g)["backlog"] for g in world.gateways]

@@ -636,15 +636,21 @@ def test_the_streams_handshake(world, described, status, path, headers):
             assert f"`{problem['code']}`" in response["description"]
 
 
+def enclave_figures(gateway) -> tuple[float, float]:
+    return gateway.figure("caisson_enclave_ready"), gateway.figure("caisson_enclave_signs")
+
+
 def test_without_an_enclave(world):
     """Its supervisor is stopped, so that nobody starts another one meanwhile."""
     gateway = world.gateways[1]
+    assert enclave_figures(gateway) == (1, 1)
     pids = gateway.pids()
     os.kill(pids["caisson"], signal.SIGSTOP)
     os.kill(pids["caisson-enclave"], signal.SIGKILL)
     try:
         wait_for(lambda: gateway.request("GET", "/healthz")[0] == 503, 30, "the gateway to miss its enclave")
         assert ask(gateway, 200, "GET", "/v1/enclave")["ready"] is False
+        assert enclave_figures(gateway) == (0, 0)
         assert ask(gateway, 200, "GET", "/v1/status")["why"]
         assert ask(gateway, 503, "POST", "/v1/keys/rotate", {})["retry"] is True
         ask(gateway, 503, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
@@ -652,6 +658,7 @@ def test_without_an_enclave(world):
     finally:
         os.kill(pids["caisson"], signal.SIGCONT)
     wait_for(gateway.healthy, END_TIMEOUT_S, "the gateway's health")
+    assert enclave_figures(gateway) == (1, 1)
 
 
 def test_a_rotation(world):

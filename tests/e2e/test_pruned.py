@@ -50,10 +50,6 @@ def world(tmp_path_factory):
         yield w
 
 
-def figure(gateway, name: str) -> int:
-    return int(float(re.search(rf"^{name} (\S+)$", gateway.get("/metrics"), re.M)[1]))
-
-
 def kept(gateway, message: str) -> bool:
     return stored(gateway, "SELECT count(*) FROM claims c JOIN messages m ON m.n=c.message WHERE m.id=?", bytes.fromhex(message[2:])) == 1
 
@@ -87,14 +83,14 @@ def test_what_was_kept_in_time_is_signed(world):
     for message in (one, two):
         gateway.reaches(message, "final")
         wait_for(lambda m=message: kept(gateway, m), END_TIMEOUT_S, f"its proof ({gateway.log})", 0.2)
-    assert figure(gateway, "caisson_proofs_kept") == 2 and 2 * 500 < figure(gateway, "caisson_proofs_kept_bytes") < 2 * 4096
-    print(figure(gateway, "caisson_proofs_kept_bytes"), "bytes of two receipts")
+    assert gateway.figure("caisson_proofs_kept") == 2 and 2 * 500 < gateway.figure("caisson_proofs_kept_bytes") < 2 * 4096
+    print(gateway.figure("caisson_proofs_kept_bytes"), "bytes of two receipts")
     pruned(world, two)
     verb(gateway, "resume", chain)
     for message in (one, two):
         gateway.ends(message)
         assert not kept(gateway, message)
-    assert figure(gateway, "caisson_proofs_kept") == figure(gateway, "caisson_proofs_kept_bytes") == 0
+    assert gateway.figure("caisson_proofs_kept") == gateway.figure("caisson_proofs_kept_bytes") == 0
 
 
 def test_what_was_not_kept_waits_for_a_node(world):
@@ -181,7 +177,7 @@ def test_a_kept_proof_that_is_refused_is_forgotten(world):
     verb(gateway, "resume", chain)
     gateway.ends(message)
     assert "err=bad-proof" in "".join(line for line in gateway.log.read_text().splitlines() if "message.not_signed" in line and message[2:] in line)
-    assert not kept(gateway, message) and figure(gateway, "caisson_proofs_kept") == 0
+    assert not kept(gateway, message) and gateway.figure("caisson_proofs_kept") == 0
 
 
 def test_no_more_is_kept_than_there_is_room_for(world):
@@ -196,7 +192,7 @@ def test_no_more_is_kept_than_there_is_room_for(world):
     wait_for(lambda: "proofs.full" in gateway.log.read_text(), END_TIMEOUT_S, "the end of the room", 0.2)
     message = world.send(b"one too many")
     gateway.reaches(message, "final")
-    assert figure(gateway, "caisson_proofs_kept") == 1 and figure(gateway, "caisson_proofs_kept_bytes") == 1 << 20
+    assert gateway.figure("caisson_proofs_kept") == 1 and gateway.figure("caisson_proofs_kept_bytes") == 1 << 20
     settings(gateway, proofs_after_s=0, proofs_mb=2)
     wait_for(lambda: kept(gateway, message), END_TIMEOUT_S, "its proof, now that there is room", 0.2)
     gateway.stop()
@@ -204,7 +200,7 @@ def test_no_more_is_kept_than_there_is_room_for(world):
     gateway.restart()
     verb(gateway, "resume", chain)
     gateway.ends(message)
-    assert figure(gateway, "caisson_proofs_kept") == figure(gateway, "caisson_proofs_kept_bytes") == 0
+    assert gateway.figure("caisson_proofs_kept") == gateway.figure("caisson_proofs_kept_bytes") == 0
 
 
 def test_what_is_signed_in_time_is_not_kept(world):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib import abi, crypto, deploy, rlp
+from lib.events import told_after
 from lib.rpc import create, wait_for
 from lib.world import CONFIRMATIONS, END_TIMEOUT_S, SEND_GAS, Gateway, World, soon, write_secret
 
@@ -189,6 +190,11 @@ def test_a_message_waits_for_the_confirmations_that_it_asks_for(by_hand):
     gateway.ends(plain)
 
 
+def reorgs(gateway: Gateway) -> tuple[float, float]:
+    """Of its chain, since it started: how many, and the depth of the deepest."""
+    return tuple(gateway.figure(f"caisson_adapter_{name}", chain=gateway.side.chain.caip2) for name in ("reorgs_total", "reorg_depth_max"))
+
+
 def test_an_event_that_is_reorganised_away_and_comes_again(by_hand):
     (side, other), gateway = by_hand.sides, by_hand.gateways[0]
     rpc, to = side.chain.rpc, deploy.erc7930(other.chain.chain_id, other.app.address)
@@ -198,8 +204,11 @@ def test_an_event_that_is_reorganised_away_and_comes_again(by_hand):
     message_id = abi.to_hex(side.gateway.events("MessageCommitted", rpc.wait_receipt(tx))[0]["messageId"])
     block = gateway.reaches(message_id, "observed")["sent"]["block"]
     raw = rpc.call("eth_getRawTransactionByHash", tx)
+    cursor, (count, depth) = gateway.get("/v1/status")["event_cursor"], reorgs(gateway)
     rpc.call("anvil_reorg", 1, [])
     gateway.reaches(message_id, "abandoned")
+    assert told_after(gateway, cursor, "chain.reorg") == [("chain.reorg", f"{side.chain.caip2}: from {block}")]
+    assert reorgs(gateway) == (count + 1, max(depth, 1))
     rpc.call("evm_setIntervalMining", 1)
     rpc.call("eth_sendRawTransaction", raw)
     assert gateway.ends(message_id)["sent"]["block"] != block
@@ -216,6 +225,11 @@ def unhealthy(gateway: Gateway) -> str | None:
     return str(body) if status == 503 else None
 
 
+def stopped(gateway: Gateway) -> tuple[float, float]:
+    """1 where its chain is frozen; 1 where the node's branch does not hold the final block."""
+    return tuple(gateway.figure(f"caisson_chain_{name}", chain=gateway.side.chain.caip2) for name in ("frozen", "diverged"))
+
+
 def test_what_was_final_and_is_gone_freezes_the_route(tmp_path):
     """Deeper than the rule of finality: the enclave's light client sees two final blocks of one height, signs nothing more for
     that chain, and the gateway says so."""
@@ -225,12 +239,19 @@ def test_what_was_final_and_is_gone_freezes_the_route(tmp_path):
         evidence = f"/v1/chains/{side.chain.caip2}/conflict"
         assert source.request("GET", evidence)[0] == 404 and source.request("GET", "/v1/chains/eip155:1/conflict")[0] == 404
         assert source.get("/v1/chains")["chains"][0]["conflict"] is None
+        assert stopped(source) == (0, 0)
+        cursor = source.get("/v1/status")["event_cursor"]
         side.chain.rpc.call("anvil_reorg", CONFIRMATIONS + 3, [])
         side.chain.rpc.wait_blocks(CONFIRMATIONS + 4)
         assert "frozen" in wait_for(lambda: unhealthy(source), END_TIMEOUT_S, f"that it is not healthy ({source.log})", 0.1)
         chain = next(c for c in source.get("/v1/chains")["chains"] if c["id"] == side.chain.caip2)
         assert chain["frozen"]
         assert "frozen" in source.log.read_text()
+        # The blocks that went, then what it means, once each; detail and figures name the chain.
+        told = told_after(source, cursor, "chain.reorg", "chain.diverged", "chain.frozen")
+        assert told[0][0] == "chain.reorg" and sorted(kind for kind, _ in told if kind != "chain.reorg") == ["chain.diverged", "chain.frozen"], told
+        assert all(detail.startswith(side.chain.caip2) for _, detail in told), told
+        assert stopped(source) == (1, 1) and min(reorgs(source)) >= 1
 
         def conflict():
             status, found = source.request("GET", evidence)
@@ -254,6 +275,7 @@ def test_what_was_final_and_is_gone_freezes_the_route(tmp_path):
         source.start()
         wait_for(lambda: "frozen" in (unhealthy(source) or ""), 60, "the same after a restart", 0.2)
         assert source.message(stuck)["state"] in ("observed", "final")
+        assert stopped(source)[0] == 1 and len(told_after(source, cursor, "chain.frozen")) == 1
         again = wait_for(conflict, 60, "the evidence again", 0.2)
         assert again == found | {"held": "frozen, and the anchor is the one that it froze under"}
 

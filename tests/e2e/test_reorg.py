@@ -2,7 +2,6 @@
 follows by itself waits for an operator."""
 from __future__ import annotations
 
-import re
 import sqlite3
 
 import pytest
@@ -139,7 +138,7 @@ def test_a_deep_reorganisation_waits_for_an_operator(world, by_hand):
     assert (found["from_height"], found["blocks"], found["deeper"], found["block_hash"]) == (top - DEPTH + 1, DEPTH, False, now)
     fresh = commit(world, world.sides[0].owner, b"of the other branch")
     assert "operator" in why_unwell(gateway)
-    assert re.search(r"caisson_chain_reorg_held_blocks\{[^}]*\} 5\n", gateway.get("/metrics"))
+    assert gateway.figure("caisson_chain_reorg_held_blocks", chain=chain.caip2) == DEPTH
     assert now in gateway.caisson("status").stdout and "accept-reorg" in gateway.caisson("doctor", str(gateway.config)).stdout
     assert gateway.message(message)["state"] == "observed" and gateway.message(fresh) is None
     assert len(told(gateway, "chain.reorg_held")) == 1 and told(gateway, "chain.reorg") == []

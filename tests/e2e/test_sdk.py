@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from lib import chains, crypto, sdk
+from lib.losing import Losing
 from lib.tools import find_build
 from lib.world import World
 
@@ -45,9 +47,22 @@ def world(tmp_path_factory):
 
 
 def run_live(world: World, argv: list, folder: Path, **environment: str) -> None:
-    description = world.folder / "sdk.json"
-    description.write_text(json.dumps({"sides": [describe(world, i) for i in range(2)]}))
-    sdk.run(argv, folder, TIMEOUT_S, CAISSON_SDK_WORLD=str(description), **environment)
+    description, gateway = world.folder / "sdk.json", world.gateways[0]
+    with Losing(gateway.url) as losing:
+        description.write_text(json.dumps({"sides": [describe(world, i) for i in range(2)], "losing": losing.url}))
+        sdk.run(argv, folder, TIMEOUT_S, CAISSON_SDK_WORLD=str(description), **environment)
+    nothing_was_sent_twice(gateway, losing)
+
+
+def nothing_was_sent_twice(gateway, losing: Losing) -> None:
+    """Two calls of one body, of each of which the first answer was lost: two keys that the SDK made, each asked twice, two messages."""
+    assert len(losing.answers) == 2 and all(re.fullmatch("[0-9a-f]{32}", key) for key in losing.answers), losing.answers
+    for answers in losing.answers.values():
+        assert len(answers) == 2 and answers[0] == answers[1] and answers[0]["request_id"], answers
+    body, *others = [body for bodies in losing.bodies.values() for body in bodies]
+    assert others == [body] * 3
+    sent = [m["id"] for m in gateway.get("/v1/messages", side="source", limit=200)["messages"] if m.get("payload") == body["payload"]]
+    assert len(sent) == len(set(sent)) == 2, sent
 
 
 def test_python(world):

@@ -1,6 +1,8 @@
-"""Messages to which no route goes when they are sent: remembered, and taken up by the reload that brings the route. In the order of the file."""
+"""Messages to which no route goes when they are sent: remembered, and taken up by the reload that brings the route, or by a start. The first chain is
+an EVM chain, the second one a ledger. In the order of the file."""
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -13,33 +15,49 @@ from lib.rpc import wait_for
 from lib.third import Third
 from lib.world import END_TIMEOUT_S, SEND_GAS
 
-NOWHERE = "eip155:99999"
+NOWHERE = 99999
+DESTINATIONS_MAX = 64
 
 
-def register(side: deploy.Side, caip2: str, genesis: str, gateway: str) -> None:
-    chain = deploy.erc7930(int(caip2.split(":")[1]))
-    side.gateway.write(side.owner, "registerRemote", caip2, genesis, gateway, chain, 0)
-    side.gateway.write(side.owner, "setRoute", deploy.identity(caip2, genesis, gateway), deploy.ROUTE)
+def register(side: deploy.Side, other: deploy.Side) -> None:
+    side.gateway.write(side.owner, "registerRemote", other.chain.caip2, other.chain.genesis_hash, other.gateway.address, other.chain.erc7930(), 0)
+    side.gateway.write(side.owner, "setRoute", other.identity, deploy.ROUTE)
+
+
+def invent(side: deploy.Side, numbers) -> list[bytes]:
+    """Destinations that no manifest will ever name, by chain id; their identities."""
+    queue, genesis, address, found = deploy.Queue(side.chain, side.owner), "0x" + "77" * 32, "0x" + "88" * 20, []
+    for number in numbers:
+        caip2 = f"eip155:{number}"
+        found.append(deploy.identity(caip2, genesis, address))
+        queue.call(side.gateway, "registerRemote", caip2, genesis, address, deploy.erc7930(number), 0)
+        queue.call(side.gateway, "setRoute", found[-1], deploy.ROUTE)
+    queue.end()
+    return found
 
 
 class Early(Third):
-    """The first chain's owner has registered the third one, and one that no manifest will ever name; the third one's contract knows nobody."""
+    """The owners of both chains have registered the third one, and one that no manifest will ever name; the third one's contract knows nobody."""
 
     def connect(self) -> None:
-        home, more = self.sides[0], self.more
-        register(home, more.caip2, more.genesis_hash, self.third.gateway.address)
-        register(home, NOWHERE, "0x" + "77" * 32, home.gateway.address)
-        self.nowhere = abi.to_hex(deploy.identity(NOWHERE, "0x" + "77" * 32, home.gateway.address))
+        for side in self.sides:
+            register(side, self.third)
+            self.nowhere = abi.to_hex(*invent(side, [NOWHERE]))
 
-    def send_nowhere(self) -> str:
-        home = self.sides[0]
-        receipt = home.gateway.write(home.user, "sendMessage", deploy.erc7930(99999, home.app.address), b"nowhere", [], gas=SEND_GAS)
-        return abi.to_hex(home.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+    def draft(self, third: bool = True) -> dict:
+        draft = super().draft(third)
+        draft["chains"][1]["remotes"].append(abi.to_hex(self.third.identity))
+        draft["chains"][2]["remotes"].append(abi.to_hex(self.sides[1].identity))
+        return draft
+
+    def send_nowhere(self, side: deploy.Side) -> str:
+        receipt = side.gateway.write(side.user, "sendMessage", deploy.erc7930(NOWHERE, self.third.app.address), b"nowhere", [], gas=SEND_GAS)
+        return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"])
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    with Early(tmp_path_factory.mktemp("unrouted"), "anvil", block_time=0.5) as w:
+    with Early(tmp_path_factory.mktemp("unrouted"), "mixed", block_time=0.5) as w:
         w.early = []
         yield w
 
@@ -49,22 +67,18 @@ def unrouted(gateway) -> dict[str, int]:
     return {row["destination"]: row["messages"] for row in gateway.get("/v1/chains")["chains"][0]["unrouted"]}
 
 
-def metric(gateway, chain: str) -> int:
-    return int(re.search(rf'caisson_chain_unrouted_messages\{{chain="{chain}"\}} (\d+)', gateway.request("GET", "/metrics")[1])[1])
-
-
-def expect(world, third: int, nowhere: int) -> None:
-    gateway = world.gateways[0]
+def expect(world, third: int, nowhere: int, source: int = 0) -> None:
+    gateway = world.gateways[source]
     rows = {name: count for name, count in ((abi.to_hex(world.third.identity), third), (world.nowhere, nowhere)) if count}
     wait_for(lambda: unrouted(gateway) == rows, END_TIMEOUT_S, f"{rows} in place of {unrouted(gateway)}")
-    assert metric(gateway, world.chains[0].caip2) == third + nowhere
+    assert gateway.figure("caisson_chain_unrouted_messages", chain=world.chains[source].caip2) == third + nowhere
 
 
 def test_what_has_no_route_is_remembered(world):
     gateway, home = world.gateways[0], world.sides[0]
     expect(world, 0, 0)
     world.early = [world.commit_between(home, world.third, b"early %d" % i) for i in range(2)]
-    lost = world.send_nowhere()
+    lost = world.send_nowhere(home)
     expect(world, 2, 1)
     assert [gateway.message(m) for m in (*world.early, lost)] == [None, None, None]
     gateway.ends(world.send(b"another route goes on"))
@@ -101,7 +115,7 @@ def test_a_contract_that_does_not_know_the_route_gets_nothing(world):
     assert third.app.read("received") == 0
     assert not [m for m in world.early if gateway.message(m)["state"] != "signed"]
 
-    register(third, home.chain.caip2, home.chain.genesis_hash, home.gateway.address)
+    register(third, home)
     world.name_keys()
     for message in world.early:
         gateway.ends(message)
@@ -123,3 +137,53 @@ def test_nothing_is_taken_twice(world):
     gateway.ends(late)
     assert third.app.read("received") == len(world.early) + 1
     assert [gateway.message(m)["state"] for m in world.early] == ["finalized"] * len(world.early)
+
+
+def test_a_ledger_remembers_them_too(world):
+    """Taken up by a start of its gateway, to which the other one is the peer that serves the destination."""
+    gateway, side, third = world.gateways[1], world.sides[1], world.third
+    early = [world.commit_between(side, third, b"early, of a ledger %d" % i) for i in range(2)]
+    lost = world.send_nowhere(side)
+    expect(world, 2, 1, source=1)
+    gateway.ends(world.send(b"another route of the ledger goes on", source=1))
+    gateway.kill()
+    early.append(world.commit_between(side, third, b"early, of a ledger, while its gateway is down"))
+    gateway.restart()
+    expect(world, 3, 1, source=1)
+    assert [gateway.message(m) for m in (*early, lost)] == [None] * 4
+
+    gateway.stop()
+    home, files = json.dumps(world.chains[0].caip2), json.dumps([str(path) for path in world.lineage])
+    text = re.sub("^manifests = .*$", f"manifests = {files}", gateway.config.read_text(), flags=re.M)
+    gateway.config.write_text(text.replace(f"chains = [{home}]", f"chains = [{home}, {json.dumps(world.more.caip2)}]"))
+    gateway.restart()
+    for message in early:
+        gateway.reaches(message, "signed")
+    expect(world, 0, 1, source=1)
+
+    received = third.app.read("received")
+    register(third, side)
+    world.name_key(third, side, gateway)
+    world.name_key(side, third, world.gateways[0])
+    for message in early:
+        gateway.ends(message)
+    assert third.app.read("received") == received + len(early) and gateway.message(lost) is None
+
+
+def test_so_many_destinations_and_no_more(world):
+    """What is beyond is told in the log alone, and holds up no other route."""
+    gateway, home = world.gateways[0], world.sides[0]
+
+    def send(numbers: list[int]) -> None:
+        for tx in [home.gateway.send(home.user, "sendMessage", deploy.erc7930(n, home.app.address), b"beyond", [], gas=SEND_GAS) for n in numbers]:
+            home.chain.rpc.wait_receipt(tx)
+        gateway.ends(world.send(b"another route goes on"))
+
+    numbers = list(range(200_000, 200_000 + DESTINATIONS_MAX + 1))
+    invent(home, numbers)
+    expect(world, 0, 1)
+    send(numbers[:DESTINATIONS_MAX - 1])
+    assert len(unrouted(gateway)) == DESTINATIONS_MAX and "remembered=false" not in gateway.log.read_text()
+    send(numbers[DESTINATIONS_MAX - 1:])
+    assert gateway.log.read_text().count("remembered=false") == 2
+    assert len(unrouted(gateway)) == gateway.figure("caisson_chain_unrouted_messages", chain=home.chain.caip2) == DESTINATIONS_MAX

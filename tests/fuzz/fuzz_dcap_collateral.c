@@ -24,10 +24,13 @@ static void judge(const struct dcap_tcb_info *info, const struct cs_bytes data)
 	body[1] = 0;
 	struct dcap_td_report td = dcap_td_report(CS_BYTES_OF(body));
 	struct dcap_verdict best = dcap_judge(info, &pck, info->is_tdx ? &td : NULL, &qe);
-	cs_assert(best.level == &info->levels.at[0] && best.module == NULL);
-	cs_assert(best.status == best.level->status);
-	cs_assert(dcap_judge(info, &pck, NULL, NULL).status == ATTEST_TCB_NOT_SUPPORTED ||
-		  best.level->status == ATTEST_TCB_REVOKED);
+	/* A module without a version, which is 0 there, reaches no level that asks for one; Intel has none. */
+	if (!info->is_tdx || info->levels.at[0].tdx[1] == 0) {
+		cs_assert(best.level == &info->levels.at[0] && best.module == NULL);
+		cs_assert(best.status == best.level->status);
+		cs_assert(dcap_judge(info, &pck, NULL, NULL).status == ATTEST_TCB_NOT_SUPPORTED ||
+			  best.level->status == ATTEST_TCB_REVOKED);
+	}
 	/* And some platform. */
 	for (size_t i = 0; i < DCAP_SVNS && i < data.n; i++)
 		pck.svns[i] = body[i] = body[584 + i] = data.p[data.n - 1 - i] & 0x0f;

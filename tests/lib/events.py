@@ -33,6 +33,19 @@ class ServerSentEvents:
         return events
 
 
+def events_after(gateway, cursor: int) -> list[dict]:
+    """By GET /v1/events: up to the newest of this moment, which there must be."""
+    newest = gateway.get("/v1/status")["event_cursor"]
+    assert newest > cursor
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    return ServerSentEvents(connection, gateway.key, f"?cursor={cursor}").until(lambda event: event["cursor"] >= newest)
+
+
+def told_after(gateway, cursor: int, *kinds: str) -> list[tuple[str, str]]:
+    """Of those events the ones of these kinds, each with its detail."""
+    return [(e["kind"], e["detail"]) for e in events_after(gateway, cursor) if e["kind"] in kinds]
+
+
 def read_until(stream, done) -> list[dict]:
     """Of a WebSocket: every event to the first one that is done; then it is closed."""
     events = []

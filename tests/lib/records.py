@@ -40,11 +40,6 @@ def status(gateway: Gateway) -> dict:
     return gateway.get("/v1/status")["ledger"]
 
 
-def figure(gateway: Gateway, name: str) -> float:
-    text = gateway.request("GET", "/metrics")[1]
-    return next(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + " "))
-
-
 def wait_written(*gateways: Gateway) -> None:
     """Until the ledger has everything that their journals have."""
     for gateway in gateways:

@@ -139,6 +139,11 @@ class Service:
             raise ApiError(status, reply)
         return reply
 
+    def figure(self, name: str, **labels: str) -> float:
+        """Of /metrics, the series that has exactly these labels, in their order there."""
+        series = name + ("{" + ",".join(f'{label}="{value}"' for label, value in labels.items()) + "}" if labels else "")
+        return next(float(line.rsplit(" ", 1)[1]) for line in self.get("/metrics").splitlines() if line.startswith(series + " "))
+
     def enclave(self) -> dict:
         """What its enclave says of itself, as soon as it has keys."""
         def ready():

@@ -1,14 +1,16 @@
 """The tables of docs/testing.md name tests and errors: each is there, and the test asks for the error. The tests that docs/trust.md and
-docs/complaints.md name are there."""
+docs/complaints.md name are there. And whatever is there is run."""
 from __future__ import annotations
 
 import ast
 import functools
+import json
 import re
+import subprocess
 
 import pytest
 
-from lib.tools import ROOT
+from lib.tools import ROOT, find_build
 
 PAGE = (ROOT / "docs" / "testing.md").read_text()
 NAMED = re.compile(r"`([\w/]+/test_\w+\.(?:c|py))::(\w+)`")
@@ -108,9 +110,30 @@ def test_every_list_has_its_rows():
     assert tables["By the oracle"] >= 70
 
 
+def test_every_complaint_has_a_behaviour_and_a_test():
+    """Or says that it is missing."""
+    rows = [line for line in (ROOT / "docs" / "complaints.md").read_text().split("\n## The table\n")[1].splitlines() if line.startswith("| ")][1:]
+    themes = [row for row in rows if row.startswith("| **")]
+    assert len(themes) == 17 and len(rows) > 100
+    for row in rows:
+        _, today, test = [cell.strip() for cell in row.strip("|").split(" | ")]
+        assert today and (NAMED.search(test) or today.startswith("**Missing**")) and "no test" not in test, row
+
+
 @pytest.mark.parametrize("page", ["trust.md", "complaints.md"])
 def test_other_pages_name_tests_that_are_there(page):
     named = set(re.findall(r"`((?:unit/)?[\w/]+/test_\w+\.(?:c|py))::(\w+)`", (ROOT / "docs" / page).read_text()))
     assert len(named) > 30
     for path, name in sorted(named):
         text_of(path, name)
+
+
+def test_every_suite_is_run():
+    """By ctest, or by `script/test --slow`, which knows its tests by their mark: a test that nobody runs shows nothing."""
+    told = subprocess.run(["ctest", "--test-dir", find_build(), "--show-only=json-v1"], capture_output=True, text=True, check=True).stdout
+    run = {argument for test in json.loads(told)["tests"] for argument in test.get("command", [])}
+    suites = {f"{path.parent.name}/{path.name}": path.read_text() for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert len(suites) > 100
+    left = {name for name in suites if not {name, name.split("/")[0]} & run}
+    assert {name for name in left if not re.search(r"^pytestmark = \[pytest\.mark\.slow", suites[name], re.M)
+            and suites[name].count("\ndef test_") != suites[name].count("\n@pytest.mark.slow\n")} == set()

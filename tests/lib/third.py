@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import abi, chains, deploy, manifests, naming
 from .rpc import begin_create, end_create
-from .world import GAS_MONEY_WEI, SEND_GAS, TRANSFER_GAS, World
+from .world import GAS_MONEY_WEI, SEND_GAS, TRANSFER_GAS, Gateway, World
 
 
 class Third(World):
@@ -60,15 +60,19 @@ class Third(World):
         receipt = source.gateway.write(source.user, "sendMessage", other.chain.erc7930(other.app.address), payload, [], gas=SEND_GAS)
         return abi.to_hex(source.gateway.events("MessageCommitted", receipt)[0]["messageId"])
 
+    def name_key(self, side: deploy.Side, other: deploy.Side, gateway: Gateway) -> None:
+        """The owner of one contract names the key of the enclave of the other chain, which is this gateway's."""
+        nonce = secrets.token_hex(32)
+        evidence = gateway.get(f"/v1/enclave/evidence?nonce={nonce}")
+        data = naming.call(self.build, self.folder, evidence, self.measurement(), side.gateway.address, other.identity, nonce)
+        side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, side.gateway.address, data))
+
     def name_keys(self) -> None:
         """The owners of the two contracts name the enclave's keys of the other chain, and fill the accounts of the third."""
         gateway, home, third = self.gateways[0], self.sides[0], self.third
         keys = {k["chain"]: k for k in gateway.enclave()["keys"]}
         for side, other in ((home, third), (third, home)):
-            nonce = secrets.token_hex(32)
-            evidence = gateway.get(f"/v1/enclave/evidence?nonce={nonce}")
-            data = naming.call(self.build, self.folder, evidence, self.measurement(), side.gateway.address, other.identity, nonce)
-            side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, side.gateway.address, data))
+            self.name_key(side, other, gateway)
         for address in (keys[self.more.caip2]["gas_address"], gateway.operator):
             self.more.rpc.wait_receipt(self.more.rpc.send(third.owner, address, value=GAS_MONEY_WEI, gas=TRANSFER_GAS))
 

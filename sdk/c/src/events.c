@@ -44,15 +44,20 @@ static bool on_told(void *context, struct cs_bytes data)
 	return !stream->ended;
 }
 
+static bool is_stream(CURL *curl)
+{
+	long status = 0;
+	return curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+	       status == 200 && http_is_of(curl, "text/event-stream");
+}
+
 static size_t on_bytes(char *p, size_t one, size_t n, void *context)
 {
 	struct stream *stream = context;
 	bool too_large = false;
-	long status = 0;
 	(void)one; /* libcurl: always 1 */
-	(void)curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
 	stream->heard_ms = now_ms();
-	if (status != 200) {
+	if (!is_stream(stream->curl)) {
 		size_t fits = PROBLEM_SIZE_MAX - stream->problem_size;
 		size_t taken = n < fits ? n : fits;
 		memcpy(stream->problem + stream->problem_size, p, taken);
@@ -102,12 +107,12 @@ static enum caisson_err connect_once(struct stream *stream, const struct caisson
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, stream);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	CURLcode code = curl_easy_perform(curl);
-	long status = 0;
-	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	if (stream->err != CAISSON_OK)
-		err = fail_as(error, stream->err, "an event that no gateway sends");
-	else if (!stream->ended && code == CURLE_OK && status != 200)
-		err = http_problem(curl, cs_bytes(stream->problem, stream->problem_size), error);
+		err = fail_as(error, stream->err, "%.200s: an event that no gateway sends",
+			      gateway->url);
+	else if (!stream->ended && code == CURLE_OK && !is_stream(curl))
+		err = http_problem(gateway, curl, cs_bytes(stream->problem, stream->problem_size),
+				   error);
 	curl_easy_reset(curl);
 	http_headers_free(headers);
 	return err;

@@ -1,6 +1,7 @@
 #include "core/ct.h"
 #include "sdk/c/src/inner.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +98,7 @@ enum caisson_err caisson_gateway_new(struct caisson_gateway **out,
 	return CAISSON_OK;
 }
 
-/* Without the white space at its end. False: it cannot be read, or is above the size of a key. */
+/* Without the white space at its end; cut where it is above the size of a key. False: errno says why. */
 static bool read_key(char key[API_KEY_SIZE_MAX + 2], const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -106,31 +107,44 @@ static bool read_key(char key[API_KEY_SIZE_MAX + 2], const char *path)
 	/* Not through a buffer that nobody wipes. */
 	setvbuf(file, NULL, _IONBF, 0);
 	size_t n = fread(key, 1, API_KEY_SIZE_MAX + 1, file);
-	bool good = !ferror(file) && n <= API_KEY_SIZE_MAX;
+	int failed = ferror(file) ? errno : 0;
 	fclose(file);
+	errno = failed;
 	while (n > 0 && strchr(" \t\r\n", key[n - 1]))
 		n--;
 	key[n] = 0;
-	return good;
+	return failed == 0;
+}
+
+/* Set to nothing is not set. */
+static const char *variable(const char *name)
+{
+	const char *value = getenv(name);
+	return value && *value ? value : NULL;
 }
 
 enum caisson_err caisson_gateway_from_environment(struct caisson_gateway **gateway,
 						  struct caisson_error *error)
 {
 	char key[API_KEY_SIZE_MAX + 2];
-	const char *url = getenv("CAISSON_URL");
-	const char *path = getenv("CAISSON_API_KEY_FILE");
+	const char *url = variable("CAISSON_URL");
+	const char *path = variable("CAISSON_API_KEY_FILE");
 	if (!url || !path)
 		return fail_as(error, CAISSON_INVALID, "%s is not set",
 			       url ? "CAISSON_API_KEY_FILE" : "CAISSON_URL");
+	if (!read_key(key, path))
+		return fail_as(error, CAISSON_INVALID,
+			       "the key file that CAISSON_API_KEY_FILE names cannot be read: "
+			       "%.160s: %s",
+			       path, strerror(errno));
 	enum caisson_err err = CAISSON_OK;
-	if (read_key(key, path)) {
-		struct caisson_options options = {.url = url, .api_key = key};
+	struct caisson_options options = {.url = url, .api_key = key};
+	if (is_key(key))
 		err = caisson_gateway_new(gateway, &options, error);
-	} else {
-		err = fail_as(error, CAISSON_INVALID, "%.200s: cannot be read, or holds no API key",
+	else
+		err = fail_as(error, CAISSON_INVALID,
+			      "the file that CAISSON_API_KEY_FILE names holds no API key: %.160s",
 			      path);
-	}
 	cs_wipe(key, sizeof(key));
 	return err;
 }

@@ -111,19 +111,39 @@ static size_t on_body(char *p, size_t one, size_t n, void *context)
 
 /* ---- problems ---- */
 
-static bool is_problem(CURL *curl)
+bool http_is_of(CURL *curl, const char *type)
 {
-	static const char problem[] = "application/problem+json";
-	char *type = NULL;
-	return curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type &&
-	       strncmp(type, problem, sizeof(problem) - 1) == 0;
+	char *told = NULL;
+	return curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &told) == CURLE_OK && told &&
+	       strncmp(told, type, strlen(type)) == 0;
 }
 
-enum caisson_err http_problem(CURL *curl, struct cs_bytes body, struct caisson_error *error)
+/* Not of a gateway: whose address it was is told, and what may be wrong with it. */
+static enum caisson_err no_gateway(const struct caisson_gateway *gateway, long status,
+				   struct caisson_error *error)
+{
+	/* What a proxy says while there is no gateway behind it. */
+	if (status >= 502 && status <= 504)
+		return fail_as(error, CAISSON_UNREACHABLE,
+			       "%.200s: HTTP %ld of something in front of the gateway",
+			       gateway->url, status);
+	if (status >= 300 && status < 400)
+		return fail_as(error, CAISSON_BAD_REPLY,
+			       "%.200s: HTTP %ld, a redirect: it is not followed, since the API "
+			       "key would go along",
+			       gateway->url, status);
+	return fail_as(error, CAISSON_BAD_REPLY,
+		       "%.200s: HTTP %ld without an answer that a gateway gives: is this the "
+		       "address of one?",
+		       gateway->url, status);
+}
+
+enum caisson_err http_problem(const struct caisson_gateway *gateway, CURL *curl,
+			      struct cs_bytes body, struct caisson_error *error)
 {
 	long status = 0;
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	json_t *json = is_problem(curl) ? answer_parse(body) : NULL;
+	json_t *json = http_is_of(curl, "application/problem+json") ? answer_parse(body) : NULL;
 	const char *code = json_string_value(json_object_get(json, "code"));
 	const char *title = json_string_value(json_object_get(json, "title"));
 	const char *detail = json_string_value(json_object_get(json, "detail"));
@@ -135,13 +155,8 @@ enum caisson_err http_problem(CURL *curl, struct cs_bytes body, struct caisson_e
 			error->retry = json_is_true(json_object_get(json, "retry"));
 			(void)snprintf(error->code, sizeof(error->code), "%s", code);
 		}
-	} else if (status >= 502 && status <= 504) {
-		/* What a proxy says while there is no gateway behind it. */
-		err = fail_as(error, CAISSON_UNREACHABLE,
-			      "HTTP %ld of something in front of the gateway", status);
 	} else {
-		err = fail_as(error, CAISSON_BAD_REPLY,
-			      "HTTP %ld without an answer that a gateway gives", status);
+		err = no_gateway(gateway, status, error);
 	}
 	json_decref(json);
 	return err;
@@ -158,15 +173,17 @@ bool http_is_passing(const struct caisson_error *error)
 
 /* ---- requests ---- */
 
-static enum caisson_err take_reply(CURL *curl, struct caisson_answer **answer,
-				   const struct body *body, struct caisson_error *error)
+static enum caisson_err take_reply(const struct caisson_gateway *gateway,
+				   struct caisson_answer **answer, const struct body *body,
+				   struct caisson_error *error)
 {
+	CURL *curl = gateway->curl;
 	long status = 0;
 	struct cs_bytes bytes = cs_bytes(body->p ? body->p : "", body->n);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	json_t *json = status >= 200 && status <= 202 ? answer_parse(bytes) : NULL;
 	if (!json)
-		return http_problem(curl, bytes, error);
+		return http_problem(gateway, curl, bytes, error);
 	struct caisson_answer *made = answer_new(json);
 	if (!made)
 		return fail_as(error, CAISSON_NO_MEMORY, "no memory");
@@ -203,8 +220,10 @@ static enum caisson_err perform(struct caisson_gateway *gateway, struct caisson_
 {
 	curl_off_t after_s = 0;
 	struct body body = {0};
+	char why[CURL_ERROR_SIZE] = "";
 	CURL *curl = gateway->curl;
 	enum caisson_err err = CAISSON_OK;
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)gateway->timeout_ms);
@@ -215,12 +234,13 @@ static enum caisson_err perform(struct caisson_gateway *gateway, struct caisson_
 	else if (body.no_memory || code == CURLE_OUT_OF_MEMORY)
 		err = fail_as(error, CAISSON_NO_MEMORY, "no memory");
 	else if (code != CURLE_OK)
-		err = fail_as(error, CAISSON_UNREACHABLE, "%s: %s", gateway->url,
-			      curl_easy_strerror(code));
+		err = fail_as(error, CAISSON_UNREACHABLE, "%.200s: %s", gateway->url,
+			      why[0] ? why : curl_easy_strerror(code));
 	else
-		err = take_reply(curl, answer, &body, error);
+		err = take_reply(gateway, answer, &body, error);
 	if (code == CURLE_OK && curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &after_s) == CURLE_OK)
 		*after_ms = after_s > 0 ? (uint64_t)after_s * MS_PER_S : 0;
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
 	free(body.p);
 	return err;
 }

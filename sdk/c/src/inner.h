@@ -73,8 +73,12 @@ CAISSON_NODISCARD enum caisson_err http_call(struct caisson_gateway *gateway,
 					     struct caisson_answer **answer,
 					     const struct request *request,
 					     struct caisson_error *error);
-/* The error that a reply of another status than 200, 201, 202 is. */
-enum caisson_err http_problem(CURL *curl, struct cs_bytes body, struct caisson_error *error);
+/* The error that a reply is which has another status than 200, 201, 202, or is not of the kind that was
+ * asked for. */
+enum caisson_err http_problem(const struct caisson_gateway *gateway, CURL *curl,
+			      struct cs_bytes body, struct caisson_error *error);
+/* Whether the reply's Content-Type begins with this. */
+bool http_is_of(CURL *curl, const char *type);
 /* Another moment may change it, whatever is asked. */
 bool http_is_passing(const struct caisson_error *error);
 

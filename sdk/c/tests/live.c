@@ -24,18 +24,23 @@ static const char *of(size_t side, const char *name)
 	return json_string_value(json_object_get(json_array_get(sides, side), name));
 }
 
-static struct caisson_gateway *gateway_of(size_t side, const char *api_key, uint32_t patience_ms)
+static struct caisson_gateway *gateway_at(const char *url, size_t side, const char *api_key,
+					  uint32_t patience_ms)
 {
 	char key[256];
 	struct caisson_gateway *gateway = NULL;
 	struct cs_bytes file = read_file(of(side, "key_file"));
 	(void)snprintf(key, sizeof(key), "%.*s", (int)file.n, (const char *)file.p);
 	key[strcspn(key, " \r\n")] = 0;
-	struct caisson_options options = {.url = of(side, "url"),
-					  .api_key = api_key ? api_key : key,
-					  .patience_ms = patience_ms};
+	struct caisson_options options = {
+		.url = url, .api_key = api_key ? api_key : key, .patience_ms = patience_ms};
 	assert_int_equal(caisson_gateway_new(&gateway, &options, NULL), CAISSON_OK);
 	return gateway;
+}
+
+static struct caisson_gateway *gateway_of(size_t side, const char *api_key, uint32_t patience_ms)
+{
+	return gateway_at(of(side, "url"), side, api_key, patience_ms);
 }
 
 /* An account of the destination. */
@@ -320,6 +325,34 @@ static void an_idempotency_key_is_answered_once(void **state)
 	caisson_gateway_free(hasty);
 }
 
+/* Under keys of the library's own, one for each call. What the gateway got of it, whoever started this
+ * program looks at. */
+static void a_lost_answer_makes_no_second_message(void **state)
+{
+	(void)state;
+	static const char text[] = "lost and sent again by C";
+	struct caisson_error error;
+	struct caisson_answer *requests[2] = {NULL, NULL};
+	struct caisson_send send = {.mode = CAISSON_SPONSORED,
+				    .to = abroad("app"),
+				    .payload = text,
+				    .payload_size = sizeof(text) - 1};
+	const char *url = json_string_value(json_object_get(world.json, "losing"));
+	struct caisson_gateway *losing = gateway_at(url, 0, NULL, 0);
+	for (size_t i = 0; i < CS_LEN(requests); i++)
+		check(caisson_send_message(losing, &requests[i], &send, &error), &error);
+	assert_string_not_equal(caisson_answer_text(requests[0], "request_id"),
+				caisson_answer_text(requests[1], "request_id"));
+	for (size_t i = 0; i < CS_LEN(requests); i++) {
+		struct caisson_answer *message = NULL;
+		wait_for(&message, requests[i], NULL, NULL);
+		assert_string_equal(caisson_answer_text(message, "state"), "finalized");
+		caisson_answer_free(message);
+		caisson_answer_free(requests[i]);
+	}
+	caisson_gateway_free(losing);
+}
+
 /* The trace is on the message at both gateways; what of it is wrong is ignored, and the message goes all the same. */
 static void who_carries_it(void **state)
 {
@@ -504,6 +537,7 @@ int main(void)
 		cmocka_unit_test(events_outlive_the_gateway),
 		cmocka_unit_test(what_the_application_signs),
 		cmocka_unit_test(an_idempotency_key_is_answered_once),
+		cmocka_unit_test(a_lost_answer_makes_no_second_message),
 		cmocka_unit_test(who_carries_it),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(keys_of_others),

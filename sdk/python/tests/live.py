@@ -205,6 +205,14 @@ class Live(unittest.TestCase):
         del options["idempotency_key"]
         self.assertNotEqual(self.gateway.send_message(payload=b"once", **options)["request_id"], first["request_id"])
 
+    def test_a_lost_answer_makes_no_second_message(self) -> None:
+        """Under keys of the SDK's own, one for each call. What the gateway got of it, whoever started this test looks at."""
+        lossy = Gateway(WORLD["losing"], Path(SOURCE["key_file"]).read_text().strip())
+        sent = [lossy.send_message(to=abroad("app"), payload=b"lost and sent again by Python", mode="sponsored")["request_id"] for _ in range(2)]
+        self.assertEqual(len(set(sent)), 2)
+        for request_id in sent:
+            self.assertEqual(self.gateway.wait(request_id, timeout_s=END_TIMEOUT_S)["state"], "finalized")
+
     def test_who_carries_it(self) -> None:
         """The trace is on the message at both gateways; what of it is wrong is ignored, and the message goes all the same."""
         parent, many = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", ",".join(f"k{i}=1" for i in range(33))

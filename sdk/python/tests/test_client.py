@@ -11,16 +11,17 @@ import time
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from caisson import ApiError, CaissonError, ConfigurationError, Gateway, Unreachable
+from caisson import ApiError, BadReply, CaissonError, ConfigurationError, Gateway, Unreachable
 
 KEY = "0123456789abcdef" * 3
 
 
 class Client(unittest.TestCase):
     def test_addresses(self) -> None:
-        for url in ("", "gateway", "ftp://gateway", "ws://gateway", "http://", "http://name:password@gateway"):
+        for url in ("", "gateway", "ftp://gateway", "ws://gateway", "http://", "http://name:password@gateway", "http://gateway/?a=b", "http://gateway/#a"):
             with self.assertRaises(ConfigurationError) as refused:
                 Gateway(url, KEY)
             self.assertNotIn("password@", str(refused.exception))
@@ -40,10 +41,14 @@ class Client(unittest.TestCase):
             os.environ["CAISSON_API_KEY_FILE"] = "/nowhere/at/all"
             self.assertRaisesRegex(CaissonError, "/nowhere/at/all: No such file", Gateway.from_environment)
             with tempfile.NamedTemporaryFile() as file:
-                file.write("clé".encode())
-                file.flush()
                 os.environ["CAISSON_API_KEY_FILE"] = file.name
-                self.assertRaisesRegex(CaissonError, "holds no API key", Gateway.from_environment)
+                for text in ("", "\n", "clé", f"{KEY}\n{KEY}\n"):
+                    Path(file.name).write_text(text, encoding="utf-8")
+                    self.assertRaisesRegex(CaissonError, f"holds no API key: {file.name}", Gateway.from_environment)
+                Path(file.name).write_text(f"{KEY}\r\n", encoding="utf-8")
+                Gateway.from_environment()
+                os.environ["CAISSON_URL"] = ""
+                self.assertRaisesRegex(CaissonError, "CAISSON_URL is not set", Gateway.from_environment)
 
     def test_examples(self) -> None:
         """Arguments and an environment that are wrong: one line, and no traceback."""
@@ -67,6 +72,49 @@ class Client(unittest.TestCase):
             self.assertGreater(time.monotonic() - begin, 0.15)  # it was tried again
             self.assertNotIn(KEY, str(told.exception))
             self.assertRaises(Unreachable, gateway.ready)
+
+    def test_replies_and_what_they_mean(self) -> None:
+        """Whose address it was is in each that no gateway gave; what is no stream of events is not asked for again and again."""
+        reply: list[Any] = []
+        asked: list[str] = []
+
+        class Same(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                self.send_response(reply[0])
+                self.send_header("Content-Type", reply[1])
+                self.end_headers()
+                self.wfile.write(reply[2])
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        rows: list[tuple[int, str, bytes, type[CaissonError], str, bool]] = [
+            (200, "text/html", b"<html>", BadReply, "HTTP 200 without an answer that a gateway gives", False),
+            (200, "application/json", b"[]", BadReply, "HTTP 200 without", False),
+            (404, "text/html", b"<html>", BadReply, "HTTP 404 without", False),
+            (308, "text/html", b"", BadReply, "HTTP 308, a redirect: it is not followed", False),
+            (502, "text/html", b"<html>", Unreachable, "HTTP 502 of something in front of the gateway", True),
+            (403, "application/problem+json", b'{"code": "forbidden", "title": "t", "detail": "lacks the scope send"}', ApiError, "lacks the scope send", False)]
+        streams = [(200, "text/html", b"<html>\n\nid: 1\n\n", "HTTP 200 without"), (200, "text/event-stream", b"id: 6\ndata: nonsense\n\n", "an event that no"),
+                   (200, "text/event-stream", b"id: 6\n\n", "an event that no"), (200, "text/event-stream", b'id: 6\ndata: {}\n\n', "an event that no")]
+        with ThreadingHTTPServer(("127.0.0.1", 0), Same) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            url = f"http://127.0.0.1:{server.server_port}"
+            gateway = Gateway(url, KEY, patience_s=0.6)
+            for status, content_type, body, kind, told, again in rows:
+                reply[:] = [status, content_type, body]
+                asked.clear()
+                with self.assertRaises(kind) as refused:
+                    gateway.chains()
+                self.assertIn(told, str(refused.exception))
+                self.assertEqual((url in str(refused.exception), len(asked) > 1), (kind is not ApiError, again), told)
+            for status, content_type, body, told in streams:
+                reply[:] = [status, content_type, body]
+                with self.assertRaises(BadReply) as broken:
+                    next(gateway.events(cursor=5))
+                self.assertRegex(str(broken.exception), f"^{url}: {told}")
+            server.shutdown()
 
     def test_asked_to_wait(self) -> None:
         """No sooner than Retry-After says, and not at all where that is beyond the caller's patience."""

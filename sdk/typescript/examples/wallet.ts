@@ -8,14 +8,13 @@
  */
 import { readFile } from 'node:fs/promises';
 
-import { Gateway, type Hex } from '@caisson/sdk';
+import { CaissonError, Gateway, type Hex } from '@caisson/sdk';
 import { toTransaction } from '@caisson/sdk/viem';
 import { createWalletClient, http, publicActions } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
 const [rpcUrl, keyFile, to, amount] = process.argv.slice(2);
-const { CAISSON_URL: url, CAISSON_API_KEY_FILE: apiKeyFile } = process.env;
-if (rpcUrl === undefined || keyFile === undefined || to === undefined || amount === undefined || url === undefined || apiKeyFile === undefined) {
+if (rpcUrl === undefined || keyFile === undefined || to === undefined || amount === undefined || !/^\d+$/.test(amount)) {
   console.error('usage: CAISSON_URL=… CAISSON_API_KEY_FILE=… node wallet.js RPC_URL KEY_FILE ACCOUNT AMOUNT');
   process.exit(2);
 }
@@ -24,15 +23,21 @@ const account = privateKeyToAccount((await readFile(keyFile, 'utf8')).trim() as 
 const wallet = createWalletClient({ account, transport: http(rpcUrl) }).extend(publicActions);
 const chainId = await wallet.getChainId();
 
-const gateway = new Gateway(url, (await readFile(apiKeyFile, 'utf8')).trim());
-const from = account.address.toLowerCase() as Hex;
-const request = await gateway.transfer({ to, amount: BigInt(amount), mode: 'prepare', from });
-for (const transaction of request.transactions) {
-  const hash = await wallet.sendTransaction({ ...toTransaction(transaction, chainId), chain: null });
-  const receipt = await wallet.waitForTransactionReceipt({ hash, pollingInterval: 200 });
-  console.log(`${transaction.what} ${hash} ${receipt.status}`);
-  if (receipt.status !== 'success') process.exit(1);
+try {
+  const gateway = Gateway.fromEnvironment();
+  const from = account.address.toLowerCase() as Hex;
+  const request = await gateway.transfer({ to, amount: BigInt(amount), mode: 'prepare', from });
+  for (const transaction of request.transactions) {
+    const hash = await wallet.sendTransaction({ ...toTransaction(transaction, chainId), chain: null });
+    const receipt = await wallet.waitForTransactionReceipt({ hash, pollingInterval: 200 });
+    console.log(`${transaction.what} ${hash} ${receipt.status}`);
+    if (receipt.status !== 'success') process.exit(1);
+  }
+  const message = await gateway.wait(request.request_id);
+  console.log(`${message.id}: ${message.state}`);
+  process.exitCode = message.state === 'finalized' ? 0 : 6;
+} catch (error) {
+  if (!(error instanceof CaissonError)) throw error;
+  console.error(`wallet.js: ${error.message}`);
+  process.exitCode = 1;
 }
-const message = await gateway.wait(request.request_id);
-console.log(`${message.id}: ${message.state}`);
-process.exitCode = message.state === 'finalized' ? 0 : 6;

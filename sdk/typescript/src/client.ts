@@ -1,6 +1,7 @@
 /** A gateway's REST API: create, look, watch. */
 import { toHex } from './bytes.js';
-import { ApiError, BadReply, CaissonError, TimedOut, Unreachable } from './errors.js';
+import { isKey, readEnvironment } from './environment.js';
+import { ApiError, BadReply, CaissonError, ConfigurationError, TimedOut, Unreachable } from './errors.js';
 import { parseJson, writeJson } from './json.js';
 import type {
   Chain,
@@ -71,7 +72,7 @@ interface Call {
   repeat?: boolean;
 }
 
-/** A gateway, with an API key of its configuration: `new Gateway('https://gateway.example', key)`. */
+/** A gateway, with an API key of its configuration: `new Gateway('https://gateway.example', key)`. A ConfigurationError where either is none. */
 export class Gateway {
   readonly #base: URL;
   readonly #authorization: string;
@@ -80,10 +81,16 @@ export class Gateway {
 
   constructor(url: string, apiKey: string, options: GatewayOptions = {}) {
     this.#base = parseBase(url);
-    if (!/^[\x21-\x7e]+$/.test(apiKey)) throw new TypeError('the API key is empty, or has characters that no key has');
+    if (!isKey(apiKey)) throw new ConfigurationError('the API key is empty, or has characters that no key has');
     this.#authorization = `Bearer ${apiKey}`;
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     this.#patienceMs = options.patienceMs ?? 10_000;
+  }
+
+  /** By CAISSON_URL and the file that CAISSON_API_KEY_FILE names, as the command line does. On Node alone. */
+  static fromEnvironment(options: GatewayOptions = {}): Gateway {
+    const { url, apiKey } = readEnvironment();
+    return new Gateway(url, apiKey, options);
   }
 
   // ---- creating ----
@@ -223,11 +230,12 @@ export class Gateway {
     let timer = setTimeout(() => silence.abort(), STREAM_SILENCE_MS);
     try {
       const response = await this.#fetch('GET', `/v1/events?cursor=${cursor}`, {}, 'text/event-stream', silence.signal);
-      if (response.status !== 200) throw problemOf(response, parseReply(await readText(response)));
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+      if (response.status !== 200 || !isStream) throw this.#problemOf(response, parseReply(await readText(response)));
       for await (const block of blocksOf(response)) {
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(), STREAM_SILENCE_MS);
-        if (/^id: /m.test(block)) yield parseJson(/^data: (.*)$/m.exec(block)?.[1] ?? '') as unknown as Event; // others are about the stream itself
+        if (/^id: /m.test(block)) yield this.#eventOf(block); // others are about the stream itself
       }
     } catch (error) {
       throw error instanceof CaissonError ? error : new Unreachable(`${this.#base.origin}: ${reasonOf(error)}`);
@@ -235,6 +243,12 @@ export class Gateway {
       clearTimeout(timer);
       silence.abort();
     }
+  }
+
+  #eventOf(block: string): Event {
+    const event = parseReply(/^data: (.*)$/m.exec(block)?.[1] ?? '');
+    if (typeof event?.['cursor'] !== 'number') throw new BadReply(`${this.#base.origin}: an event that no gateway sends`);
+    return event as unknown as Event;
   }
 
   /** null while there is no gateway that would say anything of the message: it was there, and will be again. */
@@ -318,7 +332,7 @@ export class Gateway {
   }
 
   async #fetch(method: string, target: string, { body, headers }: Call, accept: string, signal: AbortSignal): Promise<Response> {
-    return fetch(this.#base.href.replace(/\/$/, '') + target, {
+    return fetch(this.#base.origin + this.#base.pathname.replace(/\/+$/, '') + target, {
       method,
       headers: {
         Authorization: this.#authorization,
@@ -345,7 +359,22 @@ export class Gateway {
     if (response.status === 204) return {};
     const answer = parseReply(text);
     if ([200, 201, 202].includes(response.status) && answer !== null) return answer;
-    throw problemOf(response, answer);
+    throw this.#problemOf(response, answer);
+  }
+
+  #problemOf(response: Response, answer: Json | null): CaissonError {
+    const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json') === true;
+    const { code, title, detail, retry } = answer ?? {};
+    if (isProblem && typeof code === 'string' && typeof title === 'string') {
+      const after = response.headers.get('retry-after') ?? '';
+      const afterS = /^\d{1,9}$/.test(after) ? Number(after) : null;
+      return new ApiError(response.status, code, title, typeof detail === 'string' ? detail : null, retry === true, afterS);
+    }
+    const told = `${this.#base.origin}: HTTP ${response.status}`;
+    if (AWAY.includes(response.status)) return new Unreachable(`${told} of something in front of the gateway`);
+    if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400))
+      return new BadReply(`${told}, a redirect: it is not followed, since the API key would go along`);
+    return new BadReply(`${told} without an answer that a gateway gives: is this the address of one?`);
   }
 }
 
@@ -357,8 +386,9 @@ function parseBase(url: string): URL {
     // said below
   }
   if (base === undefined || !['http:', 'https:'].includes(base.protocol))
-    throw new TypeError('the address does not begin with http:// or https:// and a host');
-  if (base.username !== '' || base.password !== '') throw new TypeError('the address has a name or password in it, which would show in logs');
+    throw new ConfigurationError('the address does not begin with http:// or https:// and a host');
+  if (base.username !== '' || base.password !== '') throw new ConfigurationError('the address has a name or password in it, which would show in logs');
+  if (base.search !== '' || base.hash !== '') throw new ConfigurationError('the address has a query or fragment');
   return base;
 }
 
@@ -418,27 +448,16 @@ function parseReply(text: string): Json | null {
   }
 }
 
-function problemOf(response: Response, answer: Json | null): CaissonError {
-  const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json') === true;
-  const { code, title, detail, retry } = answer ?? {};
-  if (isProblem && typeof code === 'string' && typeof title === 'string') {
-    const after = response.headers.get('retry-after') ?? '';
-    const afterS = /^\d{1,9}$/.test(after) ? Number(after) : null;
-    return new ApiError(response.status, code, title, typeof detail === 'string' ? detail : null, retry === true, afterS);
-  }
-  if (AWAY.includes(response.status)) return new Unreachable(`HTTP ${response.status} of something in front of the gateway`);
-  return new BadReply(`HTTP ${response.status} without an answer that a gateway gives`);
-}
-
 /** Another moment may change it, whatever is asked. */
 const isPassing = (error: ApiError): boolean =>
   error.retry && (error.status === 429 || error.status >= 500 || error.code === 'in-progress');
 
-/** fetch says "fetch failed", and why one level below. */
+/** fetch says "fetch failed", and why one level below; of a host's several addresses a code alone. */
 function reasonOf(error: unknown): string {
+  if (error instanceof DOMException && error.name === 'TimeoutError') return 'no answer in time';
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   const { code, message } = cause as { code?: unknown; message?: unknown };
-  return String(typeof code === 'string' ? code : (message ?? cause));
+  return String(message || (code ?? cause));
 }
 
 /** Steps that happened since, by their time: after a retry some happen again. What is skipped is certain only at the end. */

@@ -5,6 +5,11 @@ export class CaissonError extends Error {
   override name = 'CaissonError';
 }
 
+/** The client cannot be made of what it was given: an address, an API key, or the environment that should name them. Nothing was sent. */
+export class ConfigurationError extends CaissonError {
+  override name = 'ConfigurationError';
+}
+
 /** The gateway refused: its problem (RFC 9457). `code` is stable, `retry` says whether the same request may succeed later. */
 export class ApiError extends CaissonError {
   override name = 'ApiError';

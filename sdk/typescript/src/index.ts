@@ -3,7 +3,7 @@ export { accountText } from './accounts.js';
 export type { Hex } from './bytes.js';
 export { Gateway, type CreateOptions, type GatewayOptions, type Update, type WatchOptions } from './client.js';
 export { verifyEnvelope, type Verified, type VerifiedStatement, type VerifyOptions } from './envelope.js';
-export { ApiError, BadReply, CaissonError, TimedOut, Unreachable, VerificationError, WebhookError } from './errors.js';
+export { ApiError, BadReply, CaissonError, ConfigurationError, TimedOut, Unreachable, VerificationError, WebhookError } from './errors.js';
 export { Kind, Status, type MessageContent, type Statement } from './hashing.js';
 export type { Uint } from './json.js';
 export type * from './types.js';

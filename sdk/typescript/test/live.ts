@@ -34,7 +34,7 @@ interface SideOfWorld {
   secret: Hex;
 }
 
-const { sides } = JSON.parse(readFileSync(process.env['CAISSON_SDK_WORLD'] ?? '', 'utf8')) as { sides: [SideOfWorld, SideOfWorld] };
+const { sides, losing } = JSON.parse(readFileSync(process.env['CAISSON_SDK_WORLD'] ?? '', 'utf8')) as { sides: [SideOfWorld, SideOfWorld]; losing: string };
 const [source, destination] = sides;
 const END = { timeoutMs: 90_000 };
 const UNIT = 10n ** 18n;
@@ -213,6 +213,15 @@ test('an idempotency key is answered once', async () => {
   await refused(409, 'conflict', 'Idempotency-Key', hasty.sendMessage({ ...body, payload: '0x02' }, options));
   await refused(400, 'invalid', 'Idempotency-Key', gateway.sendMessage(body, { idempotencyKey: 'x'.repeat(129) }));
   assert.notEqual((await gateway.sendMessage(body)).request_id, first.request_id);
+});
+
+test('a lost answer makes no second message', async () => {
+  // Under keys of the SDK's own, one for each call. What the gateway got of it, whoever started this test looks at.
+  const lossy = gatewayOf({ ...source, url: losing });
+  const sent: string[] = [];
+  for (let i = 0; i < 2; i++) sent.push((await lossy.sendMessage({ to: abroad('app'), payload: new TextEncoder().encode('lost and sent again by TypeScript'), mode: 'sponsored' })).request_id);
+  assert.notEqual(sent[0], sent[1]);
+  for (const id of sent) assert.equal((await gateway.wait(id, END)).state, 'finalized');
 });
 
 test('who carries it', async () => {

@@ -13,7 +13,7 @@ struct holding {
 
 static struct gateway_held_route a_route(uint8_t ours, uint8_t remote)
 {
-	return (struct gateway_held_route){a_hash(0xc0, ours), a_hash(0xd0, remote)};
+	return (struct gateway_held_route){"east's", a_hash(0xc0, ours), a_hash(0xd0, remote)};
 }
 
 static enum cs_err hold_body(struct fixture *f, void *context)
@@ -70,6 +70,7 @@ static void expect_next(struct fixture *f, const char *peer, uint64_t *n, uint8_
 	struct gateway_held_route wanted = a_route(1, remote);
 	json_t *item = NULL;
 	assert_int_equal(gateway_journal_held_next(f->journal, peer, n, &route), CS_OK);
+	assert_string_equal(route.instance, wanted.instance);
 	assert_true(cs_hash_eq(&route.ours, &wanted.ours));
 	assert_true(cs_hash_eq(&route.remote, &wanted.remote));
 	assert_int_equal(gateway_journal_held_item(f->journal, *n, &item), CS_OK);
@@ -120,6 +121,10 @@ static void by_route(void **state)
 	assert_false(is_held(f, "east", a_route(1, 3)));
 	assert_false(is_held(f, "east", a_route(2, 2)));
 	assert_false(is_held(f, "west", a_route(1, 2)));
+	/* Of another journal of that peer, or of nobody's. */
+	struct gateway_held_route other = a_route(1, 2);
+	other.instance[0] = 'l';
+	assert_false(is_held(f, "east", other));
 	expect_next(f, "east", &n, 2, 1);
 	done(f, n);
 	assert_false(is_held(f, "east", a_route(1, 2)));

@@ -2,6 +2,7 @@
  * as problem+json before anything is asked of them; what a peer pushes is taken, or passed over;
  * nothing is lost by bad input. */
 #include "gateway/gateway.h"
+#include "gateway/journal_held.h"
 #include "tests/unit/support.h"
 
 #include <sys/stat.h>
@@ -410,15 +411,27 @@ static json_t *outcome_item(uint64_t n, const struct cs_hash *id, uint8_t status
 			 "status", status, "steps");
 }
 
-static struct answer pushed(json_t *items, uint64_t after)
+static struct answer pushed_as(const char *instance, json_t *items, uint64_t after)
 {
-	json_t *body = json_pack("{s:s,s:I,s:o}", "instance", "0123456789abcdef0123456789abcdef",
-				 "after", (json_int_t)after, "items", items);
+	json_t *body = json_pack("{s:s,s:I,s:o}", "instance", instance, "after", (json_int_t)after,
+				 "items", items);
 	char *text = json_dumps(body, 0);
 	struct answer answer = call("POST", "/v1/peer/envelopes", peer_key, text);
 	json_decref(body);
 	free(text);
 	return answer;
+}
+
+static struct answer pushed(json_t *items, uint64_t after)
+{
+	return pushed_as("0123456789abcdef0123456789abcdef", items, after);
+}
+
+static uint64_t held(void)
+{
+	uint64_t count = UINT64_MAX;
+	assert_int_equal(gateway_journal_held_count(gateway.journal, "b", &count), CS_OK);
+	return count;
 }
 
 static json_int_t push(json_t *items, uint64_t after)
@@ -525,21 +538,48 @@ static void a_statement_is_replaced_by_a_signed_one_alone(void **state)
 	assert_int_not_equal(row_of(&id, RELAY_DESTINATION).statement, row.statement);
 }
 
+static enum cs_err drop_held(void *context)
+{
+	struct gateway_held_route route;
+	uint64_t n = 0;
+	(void)context;
+	while (gateway_journal_held_next(gateway.journal, "b", &n, &route) == CS_OK)
+		CS_TRY(gateway_journal_held_done(gateway.journal, n));
+	return CS_OK;
+}
+
 static void what_a_key_signed_that_is_not_learned_yet_waits(void **state)
 {
 	(void)state;
 	size_t before = rows();
-	/* What is before it is taken; it, and what is behind it, comes again. */
-	json_t *items =
-		json_pack("[o,o,o]", batch_item(43, 601, 1, FLAW_NONE),
-			  batch_item(44, 602, 1, FLAW_EPOCH), batch_item(45, 603, 1, FLAW_NONE));
-	assert_int_equal(push(items, 42), 43);
+	/* An epoch that was passed over when a later one was registered is nobody's, and holds up nothing. */
+	json_t *items = json_pack("[o,o]", batch_item(43, 604, 1, FLAW_OLD_EPOCH),
+				  batch_item(44, 601, 1, FLAW_NONE));
+	assert_int_equal(push(items, 42), 44);
 	assert_int_equal(rows(), before + 1);
-	/* An epoch that was passed over when a later one was registered is nobody's. */
-	items = json_pack("[o,o]", batch_item(44, 602, 1, FLAW_OLD_EPOCH),
-			  batch_item(45, 603, 1, FLAW_NONE));
-	assert_int_equal(push(items, 43), 45);
+	assert_int_equal(held(), 0);
+	/* A journal that is not the peer's: what it sends waits for ever, and nothing of the peer's does. */
+	struct answer answer = pushed_as("fedcba9876543210fedcba9876543210",
+					 json_pack("[o]", batch_item(1, 605, 1, FLAW_EPOCH)), 0);
+	assert_int_equal(answer.status, 200);
+	json_decref(answer.body);
+	assert_int_equal(held(), 1);
+	assert_int_equal(push(json_pack("[o]", batch_item(45, 606, 1, FLAW_NONE)), 44), 45);
 	assert_int_equal(rows(), before + 2);
+	/* What is before it is taken; it, and what is behind it of its route, is written down and waits. */
+	items = json_pack("[o,o,o]", batch_item(46, 607, 1, FLAW_NONE),
+			  batch_item(47, 602, 1, FLAW_EPOCH), batch_item(48, 603, 1, FLAW_NONE));
+	assert_int_equal(push(items, 45), 48);
+	assert_int_equal(rows(), before + 3);
+	assert_int_equal(held(), 3);
+	/* And the same again, as after a lost answer, is no more. */
+	items = json_pack("[o,o]", batch_item(47, 602, 1, FLAW_EPOCH),
+			  batch_item(48, 603, 1, FLAW_NONE));
+	assert_int_equal(push(items, 46), 48);
+	assert_int_equal(held(), 3);
+	/* Another group's begin without them. */
+	assert_int_equal(gateway_write(&gateway, drop_held, NULL), CS_OK);
+	assert_int_equal(held(), 0);
 }
 
 /* ---- a peer whose enclave is to be seen ---- */

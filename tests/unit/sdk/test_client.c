@@ -113,25 +113,61 @@ static void addresses_and_keys(void **state)
 	caisson_gateway_free(NULL);
 }
 
+static void key_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	fclose(file);
+}
+
+static void none_by_environment(const char *text)
+{
+	struct caisson_gateway *gateway = NULL;
+	struct caisson_error error;
+	assert_int_equal(caisson_gateway_from_environment(&gateway, &error), CAISSON_INVALID);
+	assert_string_equal(error.text, text);
+	assert_null(gateway);
+}
+
 static void environment(void **state)
 {
 	(void)state;
 	struct caisson_gateway *gateway = NULL;
 	struct caisson_error error;
+	char long_key[API_KEY_SIZE_MAX + 2] = "";
 	char path[] = "/tmp/caisson-key-XXXXXX";
 	unsetenv("CAISSON_URL");
 	unsetenv("CAISSON_API_KEY_FILE");
-	assert_int_equal(caisson_gateway_from_environment(&gateway, &error), CAISSON_INVALID);
-	assert_string_equal(error.text, "CAISSON_URL is not set");
+	none_by_environment("CAISSON_URL is not set");
+	setenv("CAISSON_URL", "", 1);
+	none_by_environment("CAISSON_URL is not set");
 	setenv("CAISSON_URL", "http://127.0.0.1:1//", 1);
-	assert_int_equal(caisson_gateway_from_environment(&gateway, &error), CAISSON_INVALID);
-	assert_string_equal(error.text, "CAISSON_API_KEY_FILE is not set");
+	none_by_environment("CAISSON_API_KEY_FILE is not set");
 	setenv("CAISSON_API_KEY_FILE", "/nowhere/key", 1);
-	assert_int_equal(caisson_gateway_from_environment(&gateway, &error), CAISSON_INVALID);
+	none_by_environment("the key file that CAISSON_API_KEY_FILE names cannot be read: "
+			    "/nowhere/key: No such file or directory");
+	setenv("CAISSON_API_KEY_FILE", "/", 1);
+	none_by_environment("the key file that CAISSON_API_KEY_FILE names cannot be read: /: Is a "
+			    "directory");
 	int fd = mkstemp(path);
-	assert_int_equal(write(fd, KEY "\n", sizeof(KEY)), sizeof(KEY));
 	close(fd);
 	setenv("CAISSON_API_KEY_FILE", path, 1);
+	memset(long_key, 'x', sizeof(long_key) - 1);
+	static const char two_keys[] = KEY "\n" KEY "\n";
+	const char *const no_keys[] = {"", "\n", "cl\xc3\xa9", "two words", two_keys, long_key};
+	for (size_t i = 0; i < CS_LEN(no_keys); i++) {
+		char text[160];
+		key_file(path, no_keys[i]);
+		(void)snprintf(text, sizeof(text),
+			       "the file that CAISSON_API_KEY_FILE names holds no API key: %s",
+			       path);
+		none_by_environment(text);
+	}
+	key_file(path, KEY "\r\n");
+	setenv("CAISSON_URL", "gateway:", 1);
+	none_by_environment("the address does not begin with http:// or https:// and a host");
+	setenv("CAISSON_URL", "http://127.0.0.1:1//", 1);
 	assert_int_equal(caisson_gateway_from_environment(&gateway, &error), CAISSON_OK);
 	unlink(path);
 	assert_string_equal(gateway->url, "http://127.0.0.1:1");
@@ -188,6 +224,8 @@ static void nobody_there(void **state)
 	uint64_t begin = now_ms();
 	assert_int_equal(caisson_get(gateway, &answer, "/v1/chains", &error), CAISSON_UNREACHABLE);
 	assert_true(now_ms() - begin >= PAUSE_MIN_MS); /* it was tried again */
+	assert_int_equal(strncmp(error.text, "http://127.0.0.1:1: ", 20), 0);
+	assert_non_null(strstr(error.text, "onnect to "));
 	assert_null(strstr(error.text, KEY));
 	assert_string_equal(caisson_err_name(error.err), "unreachable");
 	caisson_gateway_free(gateway);
@@ -195,35 +233,47 @@ static void nobody_there(void **state)
 
 #define PROBLEM "Content-Type: application/problem+json\r\nConnection: close\r\n\r\n"
 
+/* What no gateway gave names the address, and what may be wrong with it. */
 static void replies_and_what_they_mean(void **state)
 {
 	(void)state;
+	static const char none[] =
+		"without an answer that a gateway gives: is this the address of one?";
 	static const struct {
 		const char *reply;
 		enum caisson_err err;
 		bool again;
+		const char *
+			text; /* behind the address and ": ", where it is no problem of a gateway's */
 	} cases[] = {
-		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"a\":1}", CAISSON_OK, false},
-		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html>", CAISSON_BAD_REPLY, false},
-		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]", CAISSON_BAD_REPLY, false},
+		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"a\":1}", CAISSON_OK, false, NULL},
+		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html>", CAISSON_BAD_REPLY, false,
+		 none},
+		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]", CAISSON_BAD_REPLY, false, none},
+		{"HTTP/1.1 404 No\r\nConnection: close\r\n\r\n<html>", CAISSON_BAD_REPLY, false,
+		 none},
 		{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 20000000\r\n\r\n{",
-		 CAISSON_UNREACHABLE, true},
+		 CAISSON_UNREACHABLE, true, ""},
 		{"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\n\r\n",
-		 CAISSON_BAD_REPLY, false},
-		{"HTTP/1.1 502 Bad\r\nConnection: close\r\n\r\n<html>", CAISSON_UNREACHABLE, true},
-		{"nonsense", CAISSON_UNREACHABLE, true},
+		 CAISSON_BAD_REPLY, false, "HTTP 302, a redirect: it is not followed"},
+		{"HTTP/1.1 502 Bad\r\nConnection: close\r\n\r\n<html>", CAISSON_UNREACHABLE, true,
+		 "HTTP 502 of something in front of the gateway"},
+		{"nonsense", CAISSON_UNREACHABLE, true, ""},
 		{"HTTP/1.1 404 No\r\n" PROBLEM
 		 "{\"code\":\"not-found\",\"title\":\"t\",\"status\":404,\"retry\":false}",
-		 CAISSON_REFUSED, false},
+		 CAISSON_REFUSED, false, NULL},
+		{"HTTP/1.1 403 No\r\n" PROBLEM "{\"code\":\"forbidden\",\"title\":\"t\",\"detail\":"
+		 "\"no scope\",\"retry\":false}",
+		 CAISSON_REFUSED, false, NULL},
 		{"HTTP/1.1 503 No\r\n" PROBLEM
 		 "{\"code\":\"full\",\"title\":\"t\",\"detail\":\"d\",\"retry\":true}",
-		 CAISSON_REFUSED, true},
+		 CAISSON_REFUSED, true, NULL},
 		{"HTTP/1.1 409 No\r\n" PROBLEM
 		 "{\"code\":\"in-progress\",\"title\":\"t\",\"retry\":true}",
-		 CAISSON_REFUSED, true},
+		 CAISSON_REFUSED, true, NULL},
 		{"HTTP/1.1 409 No\r\n" PROBLEM
 		 "{\"code\":\"not-final\",\"title\":\"t\",\"retry\":true}",
-		 CAISSON_REFUSED, false},
+		 CAISSON_REFUSED, false, NULL},
 	};
 	for (size_t i = 0; i < CS_LEN(cases); i++) {
 		struct server server;
@@ -232,6 +282,9 @@ static void replies_and_what_they_mean(void **state)
 		server_start(&server, cases[i].reply);
 		struct caisson_gateway *gateway = gateway_at(server.url, 2000);
 		if (caisson_get(gateway, &answer, "/v1/x", &error) != cases[i].err)
+			fail_msg("%zu: %s", i, error.text);
+		if (cases[i].text && (strncmp(error.text, server.url, strlen(server.url)) != 0 ||
+				      !strstr(error.text, cases[i].text)))
 			fail_msg("%zu: %s", i, error.text);
 		server_end(&server);
 		if ((server.count > 1) != cases[i].again)
@@ -277,7 +330,7 @@ static void asked_to_wait(void **state)
 	}
 }
 
-/* Between the two tries of one call, and from one call to the other. */
+/* Another one for each call. */
 static void keys_of_requests(void **state)
 {
 	(void)state;
@@ -342,11 +395,24 @@ static void events_that_are_cut_and_events_that_are_none(void **state)
 	/* After the cut it asked again, from there. */
 	assert_int_equal(strncmp(server.request, "GET /v1/events?cursor=7 ", 24), 0);
 	assert_true(seen.count == 3 && cursor == seen.cursors[2]);
-	server.reply = "HTTP/1.1 200 OK\r\n\r\nid: 6\ndata: nonsense\n\n";
-	cursor = 5;
-	assert_int_equal(caisson_events(gateway, &cursor, on_event, &seen, &error),
-			 CAISSON_BAD_REPLY);
-	assert_int_equal(cursor, 5);
+	/* What is no stream is not asked for again and again. */
+	static const char *const wrong[][2] = {
+		{"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nid: 6\ndata: "
+		 "nonsense\n\n",
+		 "an event that no gateway sends"},
+		{"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>\n\n",
+		 "is this the address of one?"},
+		{"HTTP/1.1 404 No\r\nContent-Type: text/html\r\n\r\n<html>\n\n",
+		 "is this the address of one?"}};
+	for (size_t i = 0; i < CS_LEN(wrong); i++) {
+		server.reply = wrong[i][0];
+		cursor = 5;
+		assert_int_equal(caisson_events(gateway, &cursor, on_event, &seen, &error),
+				 CAISSON_BAD_REPLY);
+		assert_int_equal(cursor, 5);
+		assert_int_equal(strncmp(error.text, server.url, strlen(server.url)), 0);
+		assert_non_null(strstr(error.text, wrong[i][1]));
+	}
 	server.reply = "HTTP/1.1 409 No\r\n" PROBLEM
 		       "{\"code\":\"conflict\",\"title\":\"t\",\"retry\":false}";
 	assert_int_equal(caisson_events(gateway, &cursor, on_event, &seen, &error),

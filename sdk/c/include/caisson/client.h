@@ -93,7 +93,7 @@ CAISSON_NODISCARD enum caisson_err caisson_gateway_new(struct caisson_gateway **
 						       const struct caisson_options *options,
 						       struct caisson_error *error);
 /* By CAISSON_URL and the file that CAISSON_API_KEY_FILE names, as the command line does. INVALID too
- * when one of them is not set or the file cannot be read. */
+ * when one of them is not set, or the file cannot be read or holds no API key: the text says which. */
 CAISSON_NODISCARD enum caisson_err
 caisson_gateway_from_environment(struct caisson_gateway **gateway, struct caisson_error *error);
 /* NULL is allowed. */

@@ -46,7 +46,7 @@ class Gateway:
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 30, patience_s: float = 10,
                  ssl_context: ssl.SSLContext | None = None):
         self._base = split_url(url)
-        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        if not _is_key(api_key):
             raise ConfigurationError("the API key is empty, or has characters that no key has")
         self._authorization = f"Bearer {api_key}"
         self._timeout_s, self._patience_s, self._ssl_context = timeout_s, patience_s, ssl_context
@@ -54,16 +54,13 @@ class Gateway:
     @classmethod
     def from_environment(cls, **options: Any) -> Gateway:
         """By CAISSON_URL and the file that CAISSON_API_KEY_FILE names, as the command line does."""
+        url, key_file = _variable("CAISSON_URL"), _variable("CAISSON_API_KEY_FILE")
         try:
-            url, key_file = os.environ["CAISSON_URL"], os.environ["CAISSON_API_KEY_FILE"]
-        except KeyError as missing:
-            raise ConfigurationError(f"{missing.args[0]} is not set") from None
-        try:
-            key = Path(key_file).read_text(encoding="ascii").strip()
+            key = Path(key_file).read_text(encoding="latin-1").strip()
         except OSError as error:
             raise ConfigurationError(f"the key file that CAISSON_API_KEY_FILE names cannot be read: {key_file}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise ConfigurationError(f"the file that CAISSON_API_KEY_FILE names holds no API key: {key_file}") from None
+        if not _is_key(key):
+            raise ConfigurationError(f"the file that CAISSON_API_KEY_FILE names holds no API key: {key_file}")
         return cls(url, key, **options)
 
     def __repr__(self) -> str:
@@ -207,7 +204,7 @@ class Gateway:
             if isinstance(told, Reply):
                 raise _problem(told, told.json())
             if "id" in told:  # others are about the stream itself
-                yield cast(Event, json.loads(told["data"]))
+                yield _event(told, self._base.geturl())
 
     def _again(self, message_id: str, side: Side | None) -> Message | None:
         """None while there is no gateway that would say anything of the message: it was there, and will be again."""
@@ -301,6 +298,19 @@ class Gateway:
         raise _problem(reply, answer)
 
 
+def _is_key(text: str) -> bool:
+    """Of what a header may have."""
+    return re.fullmatch("[!-~]+", text or "") is not None
+
+
+def _variable(name: str) -> str:
+    """Set to nothing is not set."""
+    value = os.environ.get(name)
+    if not value:
+        raise ConfigurationError(f"{name} is not set")
+    return value
+
+
 def _verb(message_id: str, verb: str, side: Side | None) -> str:
     return f"/v1/messages/{quote(message_id, safe='')}/{verb}" + (f"?{urlencode({'side': side})}" if side else "")
 
@@ -312,9 +322,22 @@ def _problem(reply: Reply, answer: object) -> ApiError | BadReply | Unreachable:
             after = reply.headers.get("retry-after", "")
             return ApiError(reply.status, code, title, detail if isinstance(detail, str) else None, answer.get("retry") is True,
                             int(after) if after.isascii() and after.isdigit() and len(after) <= 9 else None)
+    told = f"{reply.where}: HTTP {reply.status}"
     if reply.status in AWAY:
-        return Unreachable(f"HTTP {reply.status} of something in front of the gateway")
-    return BadReply(f"HTTP {reply.status} without an answer that a gateway gives")
+        return Unreachable(f"{told} of something in front of the gateway")
+    if 300 <= reply.status < 400:
+        return BadReply(f"{told}, a redirect: it is not followed, since the API key would go along")
+    return BadReply(f"{told} without an answer that a gateway gives: is this the address of one?")
+
+
+def _event(told: Mapping[str, str], where: str) -> Event:
+    try:
+        event = json.loads(told["data"])
+    except (KeyError, ValueError, RecursionError):
+        event = None
+    if not isinstance(event, dict) or not isinstance(event.get("cursor"), int):
+        raise BadReply(f"{where}: an event that no gateway sends")
+    return cast(Event, event)
 
 
 def _headers(idempotency_key: str | None, traceparent: str | None, tracestate: str | None) -> dict[str, str]:

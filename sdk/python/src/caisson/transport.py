@@ -16,6 +16,7 @@ class Reply:
     status: int
     headers: Mapping[str, str]  # names in lower case
     body: bytes
+    where: str  # for errors
 
     def json(self) -> object:
         """None where the body is no JSON."""
@@ -32,6 +33,8 @@ def split_url(url: str) -> SplitResult:
         raise ConfigurationError("the address does not begin with http:// or https:// and a host")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("the address has a name or password in it, which would show in logs")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("the address has a query or fragment")
     return parts
 
 
@@ -57,7 +60,7 @@ def exchange(base: SplitResult, method: str, target: str, body: bytes | None, he
         connection.close()
     if len(raw) > reply_max:
         raise BadReply(f"{where}: the answer is above {reply_max} bytes")
-    return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, raw)
+    return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, raw, where)
 
 
 def server_sent(base: SplitResult, target: str, headers: Mapping[str, str], *, timeout_s: float, reply_max: int,
@@ -67,8 +70,9 @@ def server_sent(base: SplitResult, target: str, headers: Mapping[str, str], *, t
     try:
         connection.request("GET", target, None, dict(headers))
         response = connection.getresponse()
-        if response.status != 200:
-            yield Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read(reply_max))
+        found = {name.lower(): value for name, value in response.getheaders()}
+        if response.status != 200 or not found.get("content-type", "").startswith("text/event-stream"):
+            yield Reply(response.status, found, response.read(reply_max), where)
             return
         fields: dict[str, str] = {}
         while line := response.readline(reply_max):
