@@ -117,6 +117,7 @@ def test_both_are_accepted_and_messages_go(world):
         other = world.gateways[1 - gateway.index].name
         assert gateway.figure("caisson_peer_attested", peer=other, state="accepted") == 1
         assert gateway.figure("caisson_peer_attested_answers_total", peer=other, answer="accepted") >= 1
+        gateway.shows_all("caisson_peer_attested")
     for i in range(4):
         world.gateways[i % 2].ends(world.send(b"to an attested peer", source=i % 2))
 

@@ -48,6 +48,12 @@ def test_workers_speak_mutual_tls(cluster):
     assert cluster.workers[0].share(3, plain) == hashlib.sha256(plain).digest()
 
 
+def test_every_figure_is_there(cluster):
+    for process in cluster.everybody():
+        process.shows_all()
+    cluster.workers[0].shows_all("caisson_cluster_certificate_")
+
+
 def test_status_shouts_that_it_is_simulated(cluster):
     for process in cluster.everybody():
         assert process.status()["insecure"] is True

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import sdk
+from lib import dumps, sdk
 from lib.cluster import APPLICATION, Cluster, Process_, other_build
 from lib.proc import Process
 from lib.rpc import wait_for
@@ -300,11 +300,18 @@ def test_no_secret_is_in_a_log_or_can_be_dumped(served):
     secret = fetch_secret(served.socket, "scripts")
     for log in (served.log, served.worker.log):
         assert secret.key.hex() not in log.read_text() and secret.key not in log.read_bytes()
-    limits = Path(f"/proc/{served.process.pid}/limits").read_text()
-    assert re.search(r"Max core file size\s+0\s+0", limits)
-    # Not dumpable: its files in /proc are root's, whoever runs it.
-    assert Path(f"/proc/{served.process.pid}/mem").stat().st_uid == 0
+    assert dumps.limit(served.process.pid) == ["0", "0"]
     assert secret.key not in Path(f"/proc/{served.process.pid}/cmdline").read_bytes()
+
+
+def test_nobody_looks_into_it(served, tmp_path):
+    """Another one, with no more rights than its neighbours: it serves, but may not look at who asks."""
+    program, log = served.build / "bin" / "caisson", tmp_path / "plain.log"
+    if dumps.stays_open(program):
+        pytest.skip("a build with AddressSanitizer")
+    with Process([*dumps.PLAIN, program, "provision", "serve", "--listen", served.folder / "plain.sock", "--socket", served.worker.socket], log) as process:
+        wait_for(lambda: log.exists() and "serving at" in log.read_text(), SOON_S, "the other socket")
+        dumps.assert_closed(process.pid, "caisson provision serve")
 
 
 # ---- what changes the cluster: it has its own ----

@@ -93,6 +93,7 @@ def test_a_registration_that_ends(tmp_path, bridge):
             assert time.time() < row["expires_s"] <= time.time() + LIFETIMES_S[0] and row["evidence"] == "administrators"
             assert row["enclave"] == abi.to_hex(world.registered[0])
             assert figures(world, side)["expires_timestamp_seconds", row["of"], names[0]] == row["expires_s"]
+            world.gateways[side].shows_all("caisson_registration_")
             verdict, text, remedy = doctor(world, side, 0)
             assert verdict == "warn" and "ends in 2 days" in text and row["enclave"] in remedy and "caisson ledger register" in remedy
             assert ("its operator" in remedy) == (side == 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import abi, crypto, deploy, rlp
+from lib import abi, crypto, deploy, openapi, rlp
 from lib.rpc import wait_for
 from lib.tools import ROOT
 from lib.world import END_TIMEOUT_S, World
@@ -77,6 +77,7 @@ def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
         return found if status == 200 and len(found["messages"]) == 2 else None
 
     found = wait_for(told, END_TIMEOUT_S, f"the conflict ({source.log})", 0.1)
+    openapi.assert_succeeded("get", "/v1/chains/{id}/conflict")
     assert found["messages"] == sorted((again, lost)) and found["outcomes"] == [] and found["complete"] and found["held"] is None
     assert 0 < found["height"] <= int(receipt["blockNumber"], 16)
     for name in ("first", "second"):

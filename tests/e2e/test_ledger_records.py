@@ -49,6 +49,7 @@ def test_every_move_is_recorded(world, bridge):
         assert told["id"] == bridge.caip2 and told["nodes"] == told["reachable"] == 4 and told["why"] is None
         assert gateway.figure("caisson_ledger_writing") == 1 and gateway.figure("caisson_ledger_conflicts") == 0
         assert gateway.figure("caisson_ledger_records_total") == told["records"] > 0
+        gateway.shows_all("caisson_ledger_")
 
 
 def test_nobody_is_warned_of_registrations_that_nothing_needs(world):

@@ -45,6 +45,7 @@ def test_its_registration_is_told(world):
     told = wait_for(lambda: (r := world.oracle.get("/v1/chains")["ledger"]["registrations"]) and r[0]["state"] == "active" and r, TIMEOUT_S, "the registration")
     assert [(r["of"], r["chain"], r["needed"], r["evidence"]) for r in told] == [("own", "oracle", True, "administrators")]
     assert abs(told[0]["expires_s"] - world.bridge_ledger.rpc.time() - 30 * DAY_S) < 3600
+    world.oracle.shows_all("caisson_registration_")
     figures = world.oracle.request("GET", "/metrics")[1]
     assert 'caisson_registration_active{of="own",chain="oracle"} 1' in figures
     assert f'caisson_registration_expires_timestamp_seconds{{of="own",chain="oracle"}} {told[0]["expires_s"]}' in figures

@@ -97,6 +97,7 @@ def test_with_one_down_and_not_with_two(world):
     wait_for(lambda: world.answers() == ["ok", "ok", "http_status"], 30, "the provider that is down", 0.2)
     status, metrics = world.gateways[0].request("GET", "/metrics")
     assert status == 200 and f'caisson_chain_providers_voting{{chain="{world.sides[0].chain.caip2}"}} 2' in metrics
+    world.gateways[0].shows_all("caisson_chain_providers_voting")
     assert "providers_voting" not in world.gateways[1].request("GET", "/metrics")[1]
     world.gateways[0].ends(world.send(b"two are enough"))
     spoil(world, 1, 2)

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from lib import abi, deploy
+from lib import abi, deploy, openapi
 from lib.rpc import wait_for
 from lib.world import END_TIMEOUT_S, SEND_GAS, World, soon
 
@@ -167,3 +167,20 @@ def test_a_deep_reorganisation_waits_for_an_operator(world, by_hand):
     gateway.ends(fresh)
     assert gateway.message(message)["state"] == "abandoned"
     assert gateway.healthy()
+
+
+@pytest.mark.parametrize("by_hand", [0], indirect=True)
+def test_one_that_waits_is_accepted_as_it_is_described(world, by_hand):
+    """By REST. A message is in what is taken back: blocks without anything would be made again as they were."""
+    gateway, rpc, chain = world.gateways[0], by_hand, world.chains[0]
+    message = commit(world, world.sides[0].user, b"taken back by name")
+    rpc.call("anvil_mine", hex(DEPTH - 1))
+    top = rpc.block_number()
+    wait_for(lambda: gateway.get("/v1/chains")["chains"][0]["cursor"] == top, END_TIMEOUT_S, "the cursor at the head")
+    rpc.call("anvil_reorg", DEPTH, [])
+    found = wait_for(lambda: held(gateway), END_TIMEOUT_S, f"the fork ({gateway.log})", 0.1)
+    answer = ask(gateway, 202, {"chain": chain.caip2, "block_hash": found["block_hash"]})
+    assert answer == {"chain": chain.caip2, "from_height": top - DEPTH + 1, "blocks": DEPTH}
+    openapi.assert_succeeded("post", "/v1/operator/accept-reorg")
+    gateway.reaches(message, "abandoned")
+    assert held(gateway) is None

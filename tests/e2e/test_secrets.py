@@ -21,11 +21,12 @@ from Crypto.Hash import SHA256
 from Crypto.Protocol.KDF import HKDF
 
 from adapters.proxies import Raw, RpcProxy
-from lib import crypto, pki
+from lib import crypto, dumps, pki
+from lib.proc import Process
 from lib.receiver import Receiver
 from lib.rpc import wait_for
 from lib.service import write_secret
-from lib.world import END_TIMEOUT_S, ApiError, World, account, toml
+from lib.world import END_TIMEOUT_S, ApiError, Gateway, World, account, toml
 
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
@@ -44,8 +45,17 @@ def forms(secret: str) -> list[bytes]:
     return [f for f in found if len(f) >= 8]
 
 
+class Plain(Gateway):
+    """With no more rights than a neighbour that looks at it."""
+
+    def start(self) -> None:
+        self.process = Process([*dumps.PLAIN, self.world.build / "bin" / "caisson", "up", self.config], self.log, cwd=self.folder)
+
+
 class Guarded(World):
     """The first gateway's nodes want tokens: in the path, in the query, in that of the websocket, and one that is not there."""
+
+    gateway_class = Plain
 
     def write_gateways(self) -> None:
         self.tokens = {name: secrets.token_hex(16) for name in ("path", "query", "websocket", "dead")}
@@ -235,6 +245,29 @@ def test_secrets_are_nowhere(world, tmp_path):
     search.look("metrics", gateway.request("GET", "/metrics")[1])
 
 
+def test_nobody_looks_into_them(world):
+    """Wherever the kernel puts core files. The enclave's filter lets nobody ask it, and its namespace closes it to neighbours anyway: it looks itself, and
+    what it misses is in its flags (enclave/test_process)."""
+    for gateway in world.gateways:
+        insecure = gateway.get("/v1/enclave")["insecure"]
+        assert "core_dumps" not in insecure and dumps.limit(gateway.pids()["caisson-enclave"]) == ["0", "0"]
+        if dumps.stays_open(world.build / "bin" / "caisson-gateway"):
+            pytest.skip("a build with AddressSanitizer")
+        for name in ("caisson", "caisson-gateway"):
+            dumps.assert_closed(gateway.pids()[name], name)
+
+
+def test_a_dumpable_process_is_found_out():
+    """One of the same rights and without core files, which is dumpable."""
+    with subprocess.Popen([*dumps.PLAIN, "sleep", "60"], preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0))) as process:
+        try:
+            wait_for(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n", 30, "it")
+            with pytest.raises(AssertionError, match="is dumpable"):
+                dumps.assert_closed(process.pid, "sleep")
+        finally:
+            process.kill()
+
+
 def dump(pid: int) -> bool:
     """By a fault, with the limit lifted where that is allowed. False: it is not."""
     try:
@@ -259,9 +292,7 @@ def no_core_files(world, search: Search, folder: Path) -> None:
     gateway = world.gateways[0]
     for name in ("caisson-gateway", "caisson-enclave"):
         pid = gateway.pids()[name]
-        limits = Path(f"/proc/{pid}/limits").read_text()
-        assert next(row for row in limits.splitlines() if row.startswith("Max core file size")).split()[4:6] == ["0", "0"], name
-        assert Path(f"/proc/{pid}/mem").stat().st_uid == 0, name
+        assert dumps.limit(pid) == ["0", "0"], name
         dump(pid)
         wait_for(lambda: gateway.pids().get(name) not in (None, pid), END_TIMEOUT_S, f"another {name}", 0.1)
         assert not list(gateway.folder.rglob("core*")), name

@@ -474,7 +474,6 @@ def test_metrics_and_health(world, transfer):
     assert status == 200
     kinds = dict(re.findall(r"^# TYPE (caisson_\w+) (\w+)$", text, re.M))
     assert "caisson_messages" in kinds and "caisson_adapter_events_total" in kinds
-    assert all((kind == "counter") == name.endswith("_total") for name, kind in kinds.items()), kinds
     found = {name: float(value) for name, value in re.findall(r"^(caisson_\w+_total)(?:{[^}]*})? (\S+)$", text, re.M)}
     again = dict(re.findall(r"^(caisson_\w+_total)(?:{[^}]*})? (\S+)$", gateway.request("GET", "/metrics")[1], re.M))
     assert found["caisson_adapter_events_total"] > 0 and all(float(again[name]) >= value for name, value in found.items())

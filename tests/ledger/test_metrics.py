@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from ledger.net import Network, run
-from lib import cometbft
+from lib import cometbft, figures
 from lib.rpc import wait_for
 from lib.tools import free_ports
 
@@ -66,7 +66,7 @@ class Scraped:
     def __init__(self, port: int):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
             assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-            text = answer.read().decode()
+            self.text = text = answer.read().decode()
         self.kinds, self.values, self.labels = {}, {}, {}
         for line in text.splitlines():
             if line.startswith("# TYPE "):
@@ -110,7 +110,8 @@ def test_names_kinds_and_labels(network):
         if f"cometbft_{name}" in scraped.labels:
             assert scraped.labels[f"cometbft_{name}"] == labels, name
     others = {name for name in scraped.kinds if name.removeprefix("cometbft_") not in {**SHARED, **SELDOM}}
-    assert others and all(name.startswith("caisson_ledger_") for name in others)
+    assert others == figures.page().of["node"].keys()
+    figures.page().check_shown("node", scraped.text, "caisson_ledger_")
 
 
 def test_a_real_cometbft_has_them_too(tmp_path_factory):

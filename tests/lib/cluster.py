@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import figures
 from .proc import Process, children_of
 from .rpc import wait_for
 from .service import toml, write_secret
@@ -133,6 +134,11 @@ class Process_:
                 if line.startswith("caisson_cluster_events_total") and f'event="{event}"' in line:
                     return float(line.rsplit(" ", 1)[1])
         raise KeyError(event)
+
+    def shows_all(self, prefix: str = "") -> None:
+        """As Service.shows_all."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as reply:
+            figures.page().check_shown("cluster", reply.read().decode(), prefix)
 
     # ---- questions, as wire/cluster_ask.h has them ----
 

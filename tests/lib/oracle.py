@@ -64,6 +64,8 @@ def manifest_section(contracts: list[dict], store: Path, authority_hash: bytes, 
 class Oracle(Service):
     """One `caisson-oracle` with its enclave, of one manifest and one chain."""
 
+    program = "oracle"
+
     def __init__(self, folder: Path, build: Path, manifest: Path, contracts: deploy.OracleContracts, store: Path, names: list[str],
                  start_height: int, block_time_ms: int = 1000, more: dict | None = None):
         super().__init__("oracle", folder, build, free_ports(1)[0])

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlencode
 
+from . import figures
 from .proc import Process, children_of
 from .rpc import wait_for
 
@@ -35,6 +36,8 @@ class ApiError(Exception):
 
 class Service:
     """start() is the subclass': it leaves a Process in self.process."""
+
+    program: str  # as docs/metrics.md names it: whatever it shows of figures is held against that page
 
     def __init__(self, name: str, folder: Path, build: Path, port: int):
         self.name, self.folder, self.build, self.port = name, folder, build, port
@@ -110,6 +113,8 @@ class Service:
         finally:
             connection.close()
         self.check_reply(method, path, response.status, response.headers, raw)
+        if path == "/metrics" and response.status == 200:
+            figures.page().check(self.program, raw.decode())
         try:
             return response.status, json.loads(raw)
         except ValueError:
@@ -117,6 +122,10 @@ class Service:
 
     def check_reply(self, method: str, path: str, status: int, headers: http.client.HTTPMessage, raw: bytes) -> None:
         """Of services that describe their replies."""
+
+    def shows_all(self, prefix: str = "") -> None:
+        """Every figure of docs/metrics.md whose name begins so."""
+        figures.page().check_shown(self.program, self.get("/metrics"), prefix)
 
     def get(self, path: str, **query):
         status, body = self.request("GET", path + ("?" + urlencode(query) if query else ""))

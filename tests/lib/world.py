@@ -31,6 +31,8 @@ SCOPES = "read,send,sponsor,operate,webhook"
 class Gateway(Service):
     """One `caisson up`: a gateway and its enclave, of one chain."""
 
+    program = "gateway"
+
     def __init__(self, world: "World", index: int, ports: tuple[int, int], name: str = ""):
         self.world, self.index = world, index
         self.side: deploy.Side = world.sides[index]

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.request
 from pathlib import Path
 
 import oracle_vectors as ov
@@ -132,8 +131,7 @@ class FeedWorld(OracleWorld):
         return self.contracts.logs(self.contract, "FeedUpdated", 0, *topics)
 
     def metrics(self, name: str, **labels) -> float | None:
-        text = urllib.request.urlopen(self.oracle.url + "/metrics", timeout=10).read().decode()
-        for line in text.splitlines():
+        for line in self.oracle.get("/metrics").splitlines():
             match = re.fullmatch(name + r"\{(.*)\} (\S+)", line)
             if match and all(f'{k}="{v}"' in match[1] for k, v in labels.items()):
                 return float(match[2])

@@ -20,6 +20,8 @@ ASK, SHOP, READ, OPERATE = "a" * 40, "s" * 40, "r" * 40, "o" * 40
 class Oracle(Service):
     """One process over the manifest, the store and the sources of a World."""
 
+    program = "oracle"
+
     def __init__(self, folder: Path, world: World, **api):
         super().__init__("oracle", folder, tools.find_build(), tools.free_ports(1)[0])
         self.world, self.api = world, {"port": self.port, **api}

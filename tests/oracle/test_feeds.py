@@ -67,6 +67,7 @@ def test_three_sources_of_which_one_lies(world, feed):
     assert world.metrics("caisson_oracle_feed_disagreements_total", feed=one.index, source=2) >= 1
     assert world.metrics("caisson_oracle_feed_disagreements_total", feed=one.index, source=0) == 0
     assert 0 <= world.metrics("caisson_oracle_feed_age_seconds", feed=one.index) < 60
+    world.oracle.shows_all()
 
 
 def test_a_source_that_is_down(world, feed):

@@ -101,6 +101,7 @@ def test_answers_wait_for_the_register_and_are_recorded(rest, bridge, text):
     wait_for(lambda: (s := rest.ledger())["state"] == "fine" and s["backlog"] == 0, TIMEOUT_S, f"nothing is left ({rest.log})", 0.1)
     assert rest.metric("caisson_ledger_records_total") == 2 and rest.metric("caisson_ledger_given_up_total") == 0
     assert rest.metric("caisson_ledger_writing") == 1
+    rest.shows_all("caisson_ledger_")
 
 
 def test_an_answer_survives_a_kill_and_a_ledger_that_is_away(rest, bridge, text):

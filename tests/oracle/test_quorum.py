@@ -113,6 +113,7 @@ def test_a_request_is_answered_and_a_feed_goes_round(world):
     assert [p["answer"] for p in row["providers"]] == ["ok"] * 3
     assert 0 < row["final"] <= min(p["height"] for p in row["providers"]) <= row["head"]
     assert world.metrics("caisson_chain_providers_voting", chain=world.chain.caip2) == 3
+    world.oracle.shows_all("caisson_chain_providers_voting")
     feed.remove()
 
 
