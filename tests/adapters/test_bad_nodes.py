@@ -512,6 +512,7 @@ def limited_logs(limit: list[int], fine: list[int], change=lambda logs: logs):
 
 def test_log_ranges_grow_again(auto, proxy):
     """Doubled after each easy answer, up to what is configured, and kept for the next rescan."""
+    cursor = _cursor_now(auto)
     auto.chain.mine(200)
     first = auto.chain.rpc.block_number() - 199
     limit, fine = [4], []
@@ -522,7 +523,7 @@ def test_log_ranges_grow_again(auto, proxy):
         return logs
 
     proxy.after = limited_logs(limit, fine, lifted)
-    with Driver(auto, http=[proxy.url], ws=[], logs_range=64) as driver:
+    with Driver(auto, http=[proxy.url], ws=[], cursor=cursor, logs_range=64) as driver:
         driver.wait_height(first + 199)
         assert driver.ask("rescan", first=first, last=first + 199)["err"] == "ok"
         # 64, 32, 16 and 8 are refused, and 8 again after each of the first two answers.
@@ -534,12 +535,13 @@ def test_log_ranges_grow_again(auto, proxy):
 
 def test_log_ranges_do_not_grow_after_many_logs(auto, proxy):
     """An answer of thousands is none that came easily."""
+    cursor = _cursor_now(auto)
     ids = auto.sent(auto.send(1, b"many logs"))
     first = auto.chain.rpc.block_number()
     auto.chain.mine(11)
     limit, fine = [2], []
     proxy.after = limited_logs(limit, fine, lambda logs: logs * 2000)
-    with Driver(auto, http=[proxy.url], ws=[], logs_range=8) as driver:
+    with Driver(auto, http=[proxy.url], ws=[], cursor=cursor, logs_range=8) as driver:
         driver.wait_height(first + 11)
         assert driver.ask("rescan", first=first, last=first + 11)["err"] == "ok"
         # 8 and 4 are refused, and 4 again after each answer but the first, until two are left.

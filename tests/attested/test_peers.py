@@ -245,7 +245,8 @@ def test_it_is_turned_off_and_on(world, here):
     here.sees("refused")
     message = nothing_is_taken(world, here)
     here.look(None)
-    assert here.attested() == {"state": "off", "since_ms": None, "until_ms": None, "why": None, "kind": None, "insecure": False}
+    assert here.attested() == {"state": "off", "since_ms": None, "until_ms": None, "why": None, "kind": None, "evidence_until_s": None,
+                               "insecure": False}
     here.ends(message)
     assert any(line.endswith(" off") for line in here.told())
 

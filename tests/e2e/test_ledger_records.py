@@ -141,7 +141,7 @@ def test_it_goes_on_without_the_ledger(world, bridge):
         gateway.stop()
         gateway.restart()
     assert [status(g)["backlog"] for g in world.gateways] == backlog
-    assert [figure(g, "caisson_ledger_backlog") for g in world.gateways] == backlog
+    assert [g.figure("caisson_ledger_backlog") for g in world.gateways] == backlog
     for node in bridge.nodes:
         node.start()
     bridge.wait_blocks(2)
