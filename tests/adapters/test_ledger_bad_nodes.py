@@ -277,11 +277,11 @@ def test_the_reconciler_finds_what_was_held_back(ledger, proxy):
 
 
 def test_the_reconciler_delays_no_live_event(ledger, proxy):
-    """The node that it asks hangs: whatever is live is reported before that answers."""
-    hangs, answered = threading.Event(), threading.Event()
+    """The node that it asks hangs about what was read before: whatever is live is reported before that answers."""
+    hangs, answered, old = threading.Event(), threading.Event(), [0]
 
     def before(calls):
-        if any(c["method"] == "block_results" for c in calls):
+        if any(c["method"] == "block_results" and int(c["params"]["height"]) <= old[0] for c in calls):
             hangs.set()
             answered.wait(60)
 
@@ -290,6 +290,7 @@ def test_the_reconciler_delays_no_live_event(ledger, proxy):
         with LedgerDriver(ledger, http=[ledger.chain.url, proxy.url], ws=[], reconcile_ms=500, request_timeout_ms=60_000) as driver:
             driver.catch_up()
             driver.wait_messages(ledger.say(b"looked at again"))
+            old[0] = ledger.chain.rpc.block_number()
             assert hangs.wait(20)
             for _ in range(3):
                 driver.wait_messages(ledger.say(b"live"))
